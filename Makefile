@@ -44,12 +44,17 @@ kafka-stop: ## stop the brokers of make kafka, and remove their data
 	@deploy/kafka/kafka.sh stop
 
 # Uses the broker in FRAUDSTREAM_TEST_KAFKA=host:port, else starts one and stops it afterwards.
-test-kafka: install $(TEST_STAMP) compiled ## run the tests that need Apache Kafka
-	@set -e; if [ -z "$$FRAUDSTREAM_TEST_KAFKA" ]; then \
+test-kafka: install $(TEST_STAMP) compiled ## run the tests that need Apache Kafka or a schema registry
+	@set -e; stop=:; trap 'eval "$$stop"' EXIT; trap 'exit 130' INT TERM; \
+	if [ -z "$$FRAUDSTREAM_TEST_KAFKA" ]; then \
+	    stop="deploy/kafka/kafka.sh stop"; \
 	    FRAUDSTREAM_TEST_KAFKA=$$(deploy/kafka/kafka.sh start); export FRAUDSTREAM_TEST_KAFKA; \
-	    trap 'deploy/kafka/kafka.sh stop' EXIT; trap 'exit 130' INT TERM; \
 	fi; \
-	$(BIN)/python -m pytest -m kafka $(ARGS)
+	if [ -z "$$FRAUDSTREAM_TEST_REGISTRY" ]; then \
+	    stop="$$stop; deploy/registry/registry.sh stop"; \
+	    FRAUDSTREAM_TEST_REGISTRY=$$(deploy/registry/registry.sh start); export FRAUDSTREAM_TEST_REGISTRY; \
+	fi; \
+	$(BIN)/python -m pytest -m "kafka or registry" $(ARGS)
 
 check: install $(TEST_STAMP) compiled ## lint, types, imports, and all tests that need only this machine
 	$(BIN)/ruff check .

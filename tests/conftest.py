@@ -25,10 +25,12 @@ settings.load_profile("untimed")
 os.environ[CHECK_TYPES] = "1"  # for the processes that tests start, too
 
 KAFKA_VARIABLE = "FRAUDSTREAM_TEST_KAFKA"
+REGISTRY_VARIABLE = "FRAUDSTREAM_TEST_REGISTRY"
 CHROMIUM_VARIABLE = "FRAUDSTREAM_TEST_CHROMIUM"
 # By mark: how to have the tests run.
 MISSING = {
     "kafka": "tests that need Apache Kafka: `make test-kafka` starts a broker and runs them",
+    "registry": f"tests that need a schema registry: `make test-kafka` starts one, or name it in {REGISTRY_VARIABLE}",
     "browser": f"tests that need Chromium: install it, or name it in {CHROMIUM_VARIABLE}",
 }
 DESELECTED = pytest.StashKey[dict[str, int]]()
@@ -41,7 +43,11 @@ def chromium_path() -> str | None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the tests whose broker or browser is missing."""
-    present = {"kafka": os.environ.get(KAFKA_VARIABLE), "browser": chromium_path()}
+    present = {
+        "kafka": os.environ.get(KAFKA_VARIABLE),
+        "registry": os.environ.get(REGISTRY_VARIABLE),
+        "browser": chromium_path(),
+    }
     config.stash[DESELECTED] = {}
     for mark in (mark for mark, found in present.items() if not found):
         deselected = [item for item in items if item.get_closest_marker(mark)]

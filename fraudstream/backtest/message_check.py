@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from fraudstream.backtest.sources import ROW, AmountSource, LabelSource, Source, template_parts
 from fraudstream.formats.iso8583_columns import Iso8583Column
 from fraudstream.formats.message_layout import MessageLayout
+from fraudstream.formats.record_values import check_path
 from fraudstream.formats.xml_path import XmlPath
 
 
@@ -35,6 +36,8 @@ def _column_fault(message: MessageLayout, column: str) -> str | None:
             Iso8583Column(column)
         elif message.is_iso20022:
             XmlPath(column)
+        else:
+            check_path(column)
     except ValueError as error:
         return str(error)
     return None

@@ -25,6 +25,7 @@ from aiokafka.errors import KafkaError
 from fraudstream.bridge.conversion import ConvertedMessage, Message, MessageConverter
 from fraudstream.bridge.failure import BridgeError, bridge_error
 from fraudstream.bridge.observer import Observer, Unobserved
+from fraudstream.bridge.schema_registry import RegistryError
 from fraudstream.bridge.settings import BridgeSettings
 from fraudstream.bridge.writers import OutputRecord, PlainWriter, TransactionWriter, Writer
 from fraudstream.contracts.dead_letter import dead_letter
@@ -79,7 +80,7 @@ class Bridge(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
             finally:
                 await close(consumer, CLOSE_S_MAX)
                 await writer.stop()
-        except (KafkaError, OSError, TimeoutError, BridgeError) as error:
+        except (KafkaError, OSError, TimeoutError, RegistryError, BridgeError) as error:
             raise bridge_error(error, settings.brokers) from error
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:

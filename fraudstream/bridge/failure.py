@@ -6,6 +6,7 @@ from typing import Final
 
 from aiokafka.errors import KafkaError, ProducerFenced
 
+from fraudstream.bridge.schema_registry import RegistryError
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.permissions import denial
 
@@ -26,6 +27,8 @@ def bridge_error(error: BaseException, brokers: Brokers) -> BridgeError:
     """The error in place of one of aiokafka's, or of a time-out."""
     if isinstance(error, BridgeError):
         return error
+    if isinstance(error, RegistryError):
+        return BridgeError(f"{error.sentence[0].upper()}{error.sentence[1:]} {RESTART}")
     if (denied := denial(error, brokers)) is not None:
         return BridgeError(denied, permanent=True)
     if isinstance(error, ProducerFenced):

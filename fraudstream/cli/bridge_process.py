@@ -56,9 +56,11 @@ def run_bridge(settings: Settings, mappings: Sequence[Mapping], *, once: bool, a
 
     set_up_logs(settings.log.level, "json" if as_json else "human")
     try:
-        converter = MessageConverter(mappings, format_services(settings))
+        converter = MessageConverter(mappings, format_services(settings, settings.bridge.source_topic))
     except ValueError as error:
         raise Failure(str(error), exit_codes.REFUSED) from error
+    if "avro" in converter.formats and settings.registry.url is None:
+        raise Failure("messages of Avro need their schemas: set registry.url.", exit_codes.REFUSED)
     holds_cards = "iso8583" in converter.formats and settings.cards.numbers != "clear"
     bridge = bridge_settings(settings, letter_values=not holds_cards)
     telemetry = BridgeTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))

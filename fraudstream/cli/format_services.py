@@ -9,15 +9,45 @@ from fraudstream.cli.secret_file import secret_of_file
 from fraudstream.cli.settings import Settings
 
 if TYPE_CHECKING:
+    from fraudstream.bridge.schema_registry import SchemaRegistry
     from fraudstream.formats.card_numbers import CardIdentifier
     from fraudstream.formats.catalogue import FormatServices
 
 
-def format_services(settings: Settings) -> FormatServices:
-    """The services by the settings. Raises `Failure`."""
+def format_services(settings: Settings, topic: str | None = None) -> FormatServices:
+    """The services by the settings. `topic`: of the messages, None for files. Raises `Failure`."""
     from fraudstream.formats.catalogue import FormatServices
 
-    return FormatServices(card_identifier=_card_identifier(settings))
+    schemas = None if topic is None else _schemas(settings, topic)
+    return FormatServices(card_identifier=_card_identifier(settings), schemas=schemas)
+
+
+def _schemas(settings: Settings, topic: str) -> SchemaRegistry | None:
+    """The schema registry; None if the settings name none."""
+    from fraudstream.bridge.schema_registry import RegistryError, RegistrySettings, SchemaRegistry
+
+    registry = settings.registry
+    if registry.url is None:
+        return None
+
+    def secret(setting: str, path: str | None) -> str | None:
+        return None if path is None else secret_of_file(setting, path)
+
+    try:
+        return SchemaRegistry(
+            RegistrySettings(
+                url=registry.url,
+                username=registry.username,
+                password=secret("registry.password_file", registry.password_file),
+                token=secret("registry.token_file", registry.token_file),
+                cafile=registry.cafile,
+                timeout_s=registry.timeout_s,
+                subject_strategy=registry.subject_strategy,
+            ),
+            topic,
+        )
+    except RegistryError as error:
+        raise Failure(error.sentence) from error
 
 
 def _card_identifier(settings: Settings) -> CardIdentifier | None:

@@ -14,6 +14,7 @@ from fraudstream.cli.failure import Failure
 from fraudstream.cli.history_settings import HistorySettings
 from fraudstream.cli.kafka_settings import SECRET, KafkaSettings
 from fraudstream.cli.redis_settings import RedisSettings
+from fraudstream.cli.registry_settings import RegistrySection
 from fraudstream.cli.secret_file import secret_of_file
 from fraudstream.contracts.duration import parse_duration
 from fraudstream.contracts.hidden_fields import repr_without
@@ -284,6 +285,7 @@ class Settings(msgspec.Struct, frozen=True):
     identifiers: IdentifierSettings = IdentifierSettings()
     bridge: BridgeSection = BridgeSection()
     cards: CardsSettings = CardsSettings()
+    registry: RegistrySection = RegistrySection()
     cases: CasesSettings = CasesSettings()
     console: ConsoleSettings = ConsoleSettings()
     history: HistorySettings = HistorySettings()
@@ -304,6 +306,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "identifiers": IdentifierSettings,
     "bridge": BridgeSection,
     "cards": CardsSettings,
+    "registry": RegistrySection,
     "cases": CasesSettings,
     "console": ConsoleSettings,
     "history": HistorySettings,

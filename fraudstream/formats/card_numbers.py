@@ -26,7 +26,7 @@ def keyed(secret: bytes) -> CardIdentifier:
     Raises `ValueError` for a secret that is too short.
 
     >>> keyed(b"0123456789abcdef")("4111111111111111")
-    'card-vnunq6y6k7jm4hinlwvxvo5pajlv5dmq'
+    'card-nk3izivjuuetvov56aefnrljfpzscuxh'
     """
     if len(secret) < SECRET_BYTES_MIN:
         raise ValueError(f"the secret has {len(secret)} bytes; it needs {SECRET_BYTES_MIN} or more.")

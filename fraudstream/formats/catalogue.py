@@ -7,15 +7,18 @@ from typing import Final, NamedTuple
 
 from fraudstream.formats.card_numbers import CardIdentifier
 from fraudstream.formats.iso20022 import Iso20022Format
+from fraudstream.formats.json_records import JsonFormat
 from fraudstream.formats.message import MessageFormat
 from fraudstream.formats.message_layout import MessageLayout
+from fraudstream.formats.wire_format import SchemaSource
 
 
 class FormatServices(NamedTuple):
     """What formats need from outside. `card_identifier`: makes the identifier of a card; None: no mapping may read
-    card numbers."""
+    card numbers. `schemas`: a schema registry, for the messages of a topic."""
 
     card_identifier: CardIdentifier | None = None
+    schemas: SchemaSource | None = None
 
 
 NO_SERVICES: Final = FormatServices()
@@ -34,6 +37,12 @@ def message_format(
             from fraudstream.formats.iso8583 import Iso8583Format
 
             return Iso8583Format(layout, columns, services.card_identifier)
+        if layout.format == "avro":
+            from fraudstream.formats.avro import AvroFormat
+
+            return AvroFormat(columns, layout.each, services.schemas)
+        if layout.format == "json":
+            return JsonFormat(columns, layout.each)
         return Iso20022Format(layout.format, columns, layout.each)
     except ModuleNotFoundError as error:
         raise ValueError(

@@ -13,6 +13,7 @@ An element is the number of a data element, `t` (the message type), `p` (the fir
 
 from __future__ import annotations
 
+import codecs
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -122,7 +123,7 @@ def _encoding(name: str | None, place: str) -> str | None:
     if name is None or name == "binary":
         return None if name is None else _BINARY
     try:
-        b"".decode(name)
+        codecs.lookup(name)
     except LookupError:
         raise ValueError(
             f"{place}: encoding {name!r} is not known; there are binary, ascii, cp037 and others."

@@ -23,7 +23,7 @@ from fraudstream.contracts.error_text import system_error_text
 Format = Literal["csv", "parquet", "json lines"]
 
 PACKED = (".gz", ".zst", ".zstd", ".bz2", ".lz4")
-MESSAGE_ENDINGS = (".xml", ".hex", ".iso8583")  # of files that a mapping for messages reads
+MESSAGE_ENDINGS = (".xml", ".hex", ".iso8583", ".avro")  # of files that a mapping for messages reads
 ENDINGS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -47,7 +47,7 @@ _OTHER_FORMATS = {
     b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the sheet as CSV",
     b"ARROW1": "an Arrow or Feather file; write it as Parquet",
     b"ORC": "an ORC file; write it as Parquet",
-    b"Obj\x01": "an Avro file; write it as Parquet",
+    b"Obj\x01": "an Avro file, which needs a mapping for messages with `format: avro`; or write it as Parquet",
     b"SQLite format 3": "an SQLite database; export the table as CSV",
     b"%PDF": "a PDF document",
     b"\x1f\x8b": "compressed twice; unpack it once",

@@ -5,9 +5,7 @@ Every value is text as it is written in the file, so no amount goes through a fl
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,7 @@ from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.file_layout import FileLayout
 from fraudstream.backtest.readers.table import ROWS_PER_BATCH, OnBadRow, RowBatch, refuse
 from fraudstream.backtest.readers.text_lines import line_batches
-
-_EXACT_DIGITS = 16  # whole numbers of a float are shown in full up to here
+from fraudstream.formats.json_object import json_object
 
 
 class JsonTable:
@@ -60,7 +57,7 @@ class JsonTable:
         rows, kept = [], []
         for line, number in zip(lines, numbers, strict=True):
             try:
-                content = _object(line)
+                content = json_object(line)
                 values = [_text(_value(content, name, absent), name) for name in names]
             except ValueError as error:
                 self._on_bad_row(PaymentFileError(str(self._path), str(error), number, unit="line"))
@@ -68,28 +65,6 @@ class JsonTable:
                 rows.append(values)
                 kept.append(number)
         return rows, kept
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    """The object of a line, its numbers as text. Raises `ValueError` with a sentence."""
-    try:
-        content = json.loads(
-            line, parse_int=str, parse_float=_number, parse_constant=_constant, object_pairs_hook=_once_each
-        )
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"is not valid JSON: {error}. Each line holds one object.") from error
-    if not isinstance(content, dict):
-        raise ValueError("is not a JSON object.")
-    return content
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"has the key {twice!r} twice.")
-    return content
 
 
 def _value(content: dict[str, Any], name: str, absent: set[str]) -> Any:
@@ -118,14 +93,3 @@ def _text(value: Any, name: str) -> str | None:
         except UnicodeEncodeError:
             raise ValueError(f"{name!r} holds half of a surrogate pair, which is no character.") from None
     return value  # type: ignore[no-any-return]  # numbers are text already
-
-
-def _number(text: str) -> str:
-    """A number with a decimal point as text: whole ones without it, as in other formats."""
-    value = Decimal(text)
-    small = value.is_finite() and value.adjusted() < _EXACT_DIGITS
-    return str(int(value)) if small and value == value.to_integral_value() else text
-
-
-def _constant(text: str) -> str | None:
-    return None if text == "NaN" else text

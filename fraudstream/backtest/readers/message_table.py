@@ -1,5 +1,5 @@
-"""Files of messages as rows: a document of ISO 20022, or messages of ISO 8583 in hex, one a line, or with a length
-before each. A row is a transaction."""
+"""Files of messages as rows: a document of ISO 20022; messages of ISO 8583 in hex, one a line, or with a length before
+each; an Avro file; JSON, one object a line. A row is a transaction."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from fraudstream.backtest.readers.table import ROWS_PER_BATCH, OnBadRow, RowBatc
 from fraudstream.contracts.error_text import system_error_text
 from fraudstream.formats.catalogue import NO_SERVICES, FormatServices, message_format
 from fraudstream.formats.iso20022 import Iso20022Format
-from fraudstream.formats.message import MessageError, Transaction
+from fraudstream.formats.message import MESSAGE_BYTES_MAX, MessageError, Transaction
 from fraudstream.formats.message_layout import Framing, MessageLayout
 
 _CHUNK_BYTES: Final = 1 << 20
-_HEX_LINE_BYTES_MAX: Final = 1 << 18
+_LINE_BYTES_MAX: Final = MESSAGE_BYTES_MAX
 
 
 class MessageTable:
@@ -73,7 +73,11 @@ class MessageTable:
                 if isinstance(self._format, Iso20022Format):
                     yield from self._document(self._format, stream)
                     return
-                for number, message in enumerate(_messages(stream, self._layout.framing), start=1):
+                if self._layout.format == "avro":
+                    yield from self._container(stream)
+                    return
+                messages = _lines(stream) if self._layout.format == "json" else _messages(stream, self._layout.framing)
+                for number, message in enumerate(messages, start=1):
                     try:
                         yield from self._format.transactions(message, None)
                     except MessageError as error:
@@ -89,6 +93,16 @@ class MessageTable:
             yield from reader.read(iter(lambda: bytes(stream.read(_CHUNK_BYTES)), b""))
         except MessageError as error:
             self._on_bad_row(PaymentFileError(str(self._path), error.sentence, None, error.path))
+
+    def _container(self, stream: Any) -> Iterator[Transaction]:
+        from fraudstream.formats.avro import AvroFormat
+
+        assert isinstance(self._format, AvroFormat)
+        try:
+            for transactions in self._format.container(stream):
+                yield from transactions
+        except MessageError as error:
+            raise PaymentFileError(str(self._path), error.sentence, None, error.path) from error
 
     def _refuse(self, error: MessageError, number: int) -> None:
         self._on_bad_row(PaymentFileError(str(self._path), error.sentence, number, error.path, "transaction"))
@@ -106,7 +120,8 @@ class _FramingError(Exception):
 def _messages(stream: Any, framing: Framing) -> Iterator[bytes]:
     """The messages of a file. Raises `_FramingError`."""
     if framing == "lines":
-        yield from _lines(stream)
+        for number, line in enumerate(_lines(stream), start=1):
+            yield _from_hex(line, number)
         return
     width, number = int(framing.removeprefix("length")), 0
     while head := bytes(stream.read(width)):
@@ -121,25 +136,24 @@ def _messages(stream: Any, framing: Framing) -> Iterator[bytes]:
 
 
 def _lines(stream: Any) -> Iterator[bytes]:
-    """The messages in hex, one a line; blank lines are skipped. Raises `_FramingError`."""
+    """The lines that are not blank. Raises `_FramingError`."""
     pending, number = b"", 0
     while chunk := bytes(stream.read(_CHUNK_BYTES)):
         *lines, pending = (pending + chunk).split(b"\n")
-        if len(pending) > _HEX_LINE_BYTES_MAX:
-            raise _FramingError(f"line {number + len(lines) + 1} is too long for a message in hex.")
-        for line in lines:
-            number += 1
-            yield from _from_hex(line, number)
-    yield from _from_hex(pending, number + 1)
+        number += len(lines)
+        if len(pending) > _LINE_BYTES_MAX:
+            raise _FramingError(f"line {number + 1} is longer than the {_LINE_BYTES_MAX:,} bytes that are read.")
+        yield from (line for line in lines if line.strip())
+    if pending.strip():
+        yield pending
 
 
-def _from_hex(line: bytes, number: int) -> Iterator[bytes]:
-    if not line.strip():
-        return
+def _from_hex(line: bytes, number: int) -> bytes:
+    """Raises `_FramingError`."""
     try:
-        yield bytes.fromhex(line.decode("ascii"))
+        return bytes.fromhex(line.decode("ascii"))
     except ValueError:
         raise _FramingError(
-            f"line {number} is not hex. Write each message in hex, one a line, or set `framing` in the mapping's "
+            f"message {number} is not hex. Write each message in hex, one a line, or set `framing` in the mapping's "
             "section `message`: length2 (two bytes) or length4 (four digits) before each message."
         ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from fraudstream.backtest.mapping import load_mapping
 from fraudstream.backtest.payment_file import PaymentFile
 from fraudstream.cli.main import main
 from fraudstream.engine.partitioners import partitions_for
+from fraudstream.formats.card_numbers import keyed
 from tests.brokers import SelectedBroker, on_both_brokers, on_kafka
 from tests.integration.bridge.bank_topic import PARTITIONS, BankTopic
+from tests.unit.formats.card_messages import AUTHORISATION, CARD, REVERSAL, encoded
 
 SAMPLES = Path(__file__).parents[2] / "unit" / "formats" / "samples"
 SEPA = (SAMPLES / "pacs.008.001.02-sepa.xml").read_bytes()
@@ -77,6 +80,29 @@ async def test_what_is_refused_is_a_dead_letter_with_place_path_and_sentence_and
     assert letters[2, 1].sentence == "is a pacs.003; this bridge reads pacs.008, pacs.004, camt.056."
     paid = {payment.event_id for payments in (await bank.read_payments()).values() for payment in payments}
     assert paid == {"SCT-000000-1", "SCT-000000-2", "SCT-000001-1"}
+
+
+async def test_messages_of_cards_become_payments_and_no_topic_of_ours_has_a_card_number(
+    broker: str, unique_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    bank = BankTopic(SelectedBroker(broker, False), unique_name)
+    await bank.create()
+    (tmp_path / "secret").write_text("a secret of the tests\n")
+    # Not a constant: a message's time has no year, and is near its publication.
+    now = time.strftime("%m%d%H%M%S", time.gmtime())
+    messages = [encoded(AUTHORISATION | {"7": now}), encoded(REVERSAL | {"7": now}), encoded(AUTHORISATION)[:60]]
+    await bank.publish([*messages, encoded(AUTHORISATION | {"49": "999"})])
+    command = bank.command("--once", "--format=iso8583", f"--cards-secret-file={tmp_path / 'secret'}")
+    assert await asyncio.to_thread(main, command) == 0
+    payments = [payment for found in (await bank.read_payments()).values() for payment in found]
+    assert {payment.kind for payment in payments} == {"purchase", "reversal"}
+    assert {payment.account_id for payment in payments} == {keyed(b"a secret of the tests")(CARD)}
+    letters = await bank.read_letters()
+    assert {(letter.path, letter.value, letter.value_bytes > 0) for letter in letters} == {
+        ("DE7", b"", True),
+        ("DE49", b"", True),
+    }
+    assert CARD not in repr(payments) + repr(letters)
 
 
 @on_both_brokers

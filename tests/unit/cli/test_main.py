@@ -39,7 +39,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     for name in (
         "up", "worker", "cases", "generate", "publish", "replay", "evaluate", "rules", "score", "topics",
-        "dead-letters", "state", "config", "bench", "train", "model", "console", "audit", "history", "erase",
+        "dead-letters", "state", "config", "bench", "train", "model", "console", "audit", "history", "erase", "bridge",
     ):  # fmt: skip
         assert f"\n    {name} " in shown or f"\n    {name}\n" in shown
     assert "example:" in shown
