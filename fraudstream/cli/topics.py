@@ -65,6 +65,12 @@ def add_parser(subparsers: Subparsers) -> None:
     where = schemas.add_mutually_exclusive_group()
     where.add_argument("--write", metavar="DIR", help="write one file for each event to DIR")
     where.add_argument("--check", metavar="DIR", help="compare the files in DIR; exit code 1 if one differs")
+    where.add_argument(
+        "--compatible-with",
+        metavar="DIR",
+        help="compare the contracts with the released schemas in DIR; exit code 1 if publishers or readers that follow "
+        "those would break",
+    )
     for action in (apply, check, schemas):
         action.add_argument("--json", action="store_true", help="print JSON")
 
@@ -74,6 +80,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.action == "copy":
         return topic_copy.run(args, settings)
     if args.action == "schemas":
+        if args.compatible_with is not None:
+            return _compatible(Path(args.compatible_with), args.json)
         return _schemas(args.write, args.check, args.json)
 
     from fraudstream.kafka.partitions import partitions_of
@@ -213,6 +221,25 @@ def _print_table(differences: Sequence[Difference]) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
         print("  ".join((*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[4])).rstrip())
+
+
+def _compatible(directory: Path, as_json: bool) -> int:
+    """Compare the contracts with released schemas. Raises `Failure`."""
+    from fraudstream.contracts.schema_compatibility import incompatibilities
+    from fraudstream.contracts.schemas import contract_schemas
+
+    try:
+        released = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in directory.glob("*.json")}
+    except (OSError, ValueError) as error:
+        raise Failure(f"{directory}: its schemas cannot be read: {error}.") from error
+    if not released:
+        raise Failure(f"{directory}: there is no schema (*.json) in it.")
+    found = list(incompatibilities(released, contract_schemas()))
+    if as_json:
+        print(json.dumps({"incompatible": found}))
+    else:
+        print("\n".join(found) or f"The contracts are compatible with the {len(released)} schemas in {directory}.")
+    return 1 if found else 0
 
 
 def _schemas(write: str | None, check: str | None, as_json: bool) -> int:
