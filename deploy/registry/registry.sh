@@ -26,6 +26,8 @@ fetch() {
     mv "$app.part" "$app"
 }
 
+serves() { python3 -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1])' "$1/subjects" 2>/dev/null; }
+
 start() {
     local port=${1:-18081} url
     url=http://127.0.0.1:$port/apis/ccompat/v7
@@ -35,7 +37,7 @@ start() {
         -jar "$app/apicurio-registry-app-$version-runner.jar" >"$home/log" 2>&1 &
     echo $! >"$home/pid"
     for _ in $(seq "$start_s_max"); do
-        curl -sf "$url/subjects" >/dev/null && echo "$url" && return
+        serves "$url" && echo "$url" && return
         kill -0 "$(cat "$home/pid")" 2>/dev/null || break
         sleep 1
     done
