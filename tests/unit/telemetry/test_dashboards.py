@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from fraudstream.telemetry.array_histogram import ArrayHistogram
+from fraudstream.telemetry.bridge import BridgeTelemetry
 from fraudstream.telemetry.cases import CasesTelemetry
 from fraudstream.telemetry.worker import WorkerTelemetry
 
@@ -30,7 +31,10 @@ def exposed() -> dict[str, set[str]]:
     names = dict(FOREIGN)
     worker = WorkerTelemetry(CollectorRegistry(), version="1.2.3")
     worker.on_start(stage="account", checkpoint_mode="transaction", rule_set="cafe", layout="babe")
-    for process in (worker, CasesTelemetry(CollectorRegistry(), version="1.2.3")):
+    bridge = BridgeTelemetry(CollectorRegistry(), version="1.2.3")
+    bridge.on_lag(0, lag=0)  # its series by partition exist once there is a partition
+    cases = CasesTelemetry(CollectorRegistry(), version="1.2.3")
+    for process in (worker, cases):
         for metric in vars(process.metrics).values():
             assert isinstance(metric, (MetricWrapperBase, ArrayHistogram))
             name = metric.name if isinstance(metric, ArrayHistogram) else metric._name
@@ -41,7 +45,8 @@ def exposed() -> dict[str, set[str]]:
             kind = "histogram" if isinstance(metric, ArrayHistogram) else str(metric._type)
             for suffix in SUFFIXES[kind]:
                 names.setdefault(f"{name}{suffix}", set()).update(labels)
-        for family in process.registry.collect():
+    for registry in (worker.registry, cases.registry, bridge.registry):
+        for family in registry.collect():
             for sample in family.samples:
                 names.setdefault(sample.name, set()).update(sample.labels)
     return names
