@@ -66,7 +66,14 @@ class PaymentFile:
 
     def _opened(self, on_bad_row: OnBadRow) -> Table:
         if self.mapping.message is not None:
-            return MessageTable(self.path, self.mapping.message, self.mapping.columns, on_bad_row, self._services)
+            return MessageTable(
+                self.path,
+                self.mapping.message,
+                self.mapping.columns,
+                on_bad_row,
+                self._services,
+                self.mapping.conditions,
+            )
         try:
             return open_table(self.path, self.mapping.file, on_bad_row)
         except PaymentFileError as error:

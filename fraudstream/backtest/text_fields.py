@@ -56,6 +56,8 @@ class TextFields:
         if source.pad:
             texts = pc.utf8_lpad(texts, source.pad, "0")
         if required:
+            for part in source.columns if source.template is not None else ():  # name the one that is missing
+                self.require(field, self._cells.texts(part, self._faults), part)
             self.require(field, texts, name)
         return texts
 

@@ -134,7 +134,7 @@ class _MappedFormat:
                 found.append([])
                 refusals[index].append(Refusal(error.reason, error.sentence, error.path))
         owners = [(index, each) for index, transactions in enumerate(found) for each in transactions]
-        bad, payments = self._payments([each for _, each in owners if each.fault is None])
+        bad, payments = self._payments([each for _, each in owners])
         return self._sorted(owners, payments, bad, refusals)
 
     def _payments(self, rows: Sequence[Transaction]) -> tuple[dict[int, BadRow], dict[int, Payment]]:
@@ -158,19 +158,16 @@ class _MappedFormat:
         """Everything by message, in the order of its transactions."""
         kept: list[list[Payment]] = [[] for _ in refusals]
         excluded = [0] * len(refusals)
-        row = 0
-        for index, transaction in owners:
-            if transaction.fault is not None:
+        for row, (index, transaction) in enumerate(owners):
+            if row not in payments and row not in bad:
+                excluded[index] += 1
+            elif transaction.fault is not None:
                 column, sentence = transaction.fault
                 refusals[index].append(Refusal("invalid", sentence, transaction.path_of(column)))
-                continue
-            if row in payments:
-                kept[index].append(payments[row])
             elif row in bad:
                 refusals[index].append(self._refusal(bad[row], transaction))
             else:
-                excluded[index] += 1
-            row += 1
+                kept[index].append(payments[row])
         return [ConvertedMessage(*parts) for parts in zip(kept, refusals, excluded, strict=True)]
 
     def _refusal(self, row: BadRow, transaction: Transaction) -> Refusal:

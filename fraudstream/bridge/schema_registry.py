@@ -57,12 +57,14 @@ class SchemaRegistry:
         """Raises `RegistryError` for a file of authorities that cannot be read."""
         self._settings, self._topic = settings, topic
         self._known: dict[int, RegisteredSchema] = {}
-        self._context: ssl.SSLContext | None = None
+        handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
         if settings.url.startswith("https://"):
             try:
-                self._context = ssl.create_default_context(cafile=settings.cafile)
+                context = ssl.create_default_context(cafile=settings.cafile)
             except OSError as error:
                 raise RegistryError(f"registry.cafile {settings.cafile}: cannot be read: {error}.") from error
+            handlers.append(urllib.request.HTTPSHandler(context=context))
+        self._opener = urllib.request.build_opener(*handlers)
 
     def schema(self, schema_id: int) -> RegisteredSchema:
         """As `SchemaSource.schema`. Raises `RegistryError` if the registry does not answer."""
@@ -139,8 +141,15 @@ class SchemaRegistry:
             pair = f"{settings.username}:{settings.password or ''}".encode()
             headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         request = urllib.request.Request(url, headers=headers)
-        with urllib.request.urlopen(request, timeout=settings.timeout_s, context=self._context) as response:
+        with self._opener.open(request, timeout=settings.timeout_s) as response:
             return json.loads(response.read(ANSWER_BYTES_MAX))
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: it would take our password to another host."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """None: the answer is an error."""
 
 
 def subject(strategy: SubjectStrategy, topic: str, record_name: str) -> str:

@@ -27,7 +27,8 @@ ReasonCode = Literal[
 
 
 class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`reason`: code for programs; `sentence`: explanation for people; `path`: JSON path of the fault (`$.amount`).
+    """`reason`: code for programs; `sentence`: explanation for people; `path`: where the fault is: a
+    JSON path (`$.amount`), of a bank's message also an XPath or a data element (`DE4`).
 
     `value`, `key` and header values are the original bytes (base64 in JSON). `topic`, `partition`, `offset` and
     `timestamp_ms` identify the original record. `value_bytes`: length of the original value; a `value` longer than

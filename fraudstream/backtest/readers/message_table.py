@@ -4,15 +4,20 @@ each; an Avro file; JSON, one object a line. A row is a transaction."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
+from fraudstream.backtest.cells import Cells
 from fraudstream.backtest.file_error import PaymentFileError, RowUnit
 from fraudstream.backtest.readers.byte_stream import open_bytes
 from fraudstream.backtest.readers.table import ROWS_PER_BATCH, OnBadRow, RowBatch, refuse
+from fraudstream.backtest.row_conditions import meet_all
+from fraudstream.backtest.row_faults import BoolArray
+from fraudstream.backtest.sources import RowCondition
 from fraudstream.contracts.error_text import system_error_text
 from fraudstream.formats.catalogue import NO_SERVICES, FormatServices, message_format
 from fraudstream.formats.iso20022 import Iso20022Format
@@ -41,7 +46,10 @@ class MessageTable:
         columns: Sequence[str],
         on_bad_row: OnBadRow = refuse,
         services: FormatServices = NO_SERVICES,
+        conditions: Sequence[RowCondition] = (),
     ) -> None:
+        """`conditions`: of `where`."""
+        self._conditions = conditions
         self._path, self._layout, self._columns, self._on_bad_row = path, layout, list(columns), on_bad_row
         try:
             self._format = message_format(layout, columns, services)
@@ -50,21 +58,25 @@ class MessageTable:
 
     def batches(self, positions: dict[str, int]) -> Iterator[RowBatch]:
         """As `Table.batches`; the names of `positions` are the columns of the mapping."""
-        rows: list[list[str | None]] = []
-        numbers: list[int] = []
-        for number, transaction in enumerate(self._transactions(), start=1):
-            if transaction.fault is not None:
+        numbered = enumerate(self._transactions(), start=1)
+        while part := list(islice(numbered, ROWS_PER_BATCH)):
+            numbers = np.array([number for number, _ in part], np.int64)
+            batch = row_batch([transaction.values for _, transaction in part], self._columns)
+            kept = ~self._refused(part, meet_all(Cells(batch, numbers), self._conditions))
+            if kept.any():
+                yield RowBatch(batch.filter(pa.array(kept)), numbers[kept])
+
+    def _refused(self, part: Sequence[tuple[int, Transaction]], chosen: BoolArray) -> BoolArray:
+        """Which of some numbered transactions cannot be read, and are told to be bad; those that `where` leaves out
+        are not, whatever they hold. `chosen`: which it does not leave out."""
+        refused = np.zeros(len(part), np.bool_)
+        for index, (number, transaction) in enumerate(part):
+            if transaction.fault is not None and chosen[index]:
                 column, sentence = transaction.fault
                 path = transaction.path_of(column)
                 self._on_bad_row(PaymentFileError(str(self._path), sentence, number, path, "transaction"))
-                continue
-            rows.append(transaction.values)
-            numbers.append(number)
-            if len(rows) == ROWS_PER_BATCH:
-                yield RowBatch(row_batch(rows, self._columns), np.array(numbers, np.int64))
-                rows, numbers = [], []
-        if rows:
-            yield RowBatch(row_batch(rows, self._columns), np.array(numbers, np.int64))
+                refused[index] = True
+        return refused
 
     def _transactions(self) -> Iterator[Transaction]:
         """Those of all messages; of a message that cannot be read none. Raises `PaymentFileError`."""

@@ -149,12 +149,13 @@ def test_a_schema_is_asked_for_once_and_a_wrong_url_is_not_the_messages_fault(
 
 @pytest.fixture
 def guarded() -> Iterator[str]:
-    """A registry that asks for a password, and then answers late."""
+    """A registry that asks for a password, and has moved in part."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             code = 200 if self.headers.get("Authorization") == "Basic dTpw" else 401
-            self.send_response(code)
+            self.send_response(302 if self.path.startswith("/moved") else code)
+            self.send_header("Location", "/schemas/ids/1")
             self.end_headers()
             self.wfile.write(json.dumps({"schema": json.dumps(PARTY)}).encode())
 
@@ -172,6 +173,8 @@ def guarded() -> Iterator[str]:
 
 def test_a_registry_that_asks_for_a_password_gets_it_or_is_named(guarded: str) -> None:
     assert SchemaRegistry(RegistrySettings(url=guarded, username="u", password="p"), "bank").schema(1).kind == "AVRO"
+    with pytest.raises(RegistryError, match="HTTP 302"):  # a password does not follow to another host
+        SchemaRegistry(RegistrySettings(url=f"{guarded}/moved", username="u", password="p"), "bank").schema(1)
     with pytest.raises(RegistryError, match=r"refuses us \(401\): check registry\.username"):
         SchemaRegistry(RegistrySettings(url=guarded), "bank").schema(1)
 

@@ -251,6 +251,21 @@ def test_a_file_and_a_topic_give_the_same_payments_and_refusals(tmp_path: Path, 
     assert [(refusal.path, refusal.sentence) for refusal in refused] == [("DE49", report.first.sentence)]
 
 
+def test_a_message_that_the_mapping_leaves_out_is_not_refused_whatever_it_holds(tmp_path: Path) -> None:
+    response = encoded(AUTHORISATION | {"t": "0110", "2": "4111", "49": "999"})
+    assert converted(response) == ConvertedMessage([], [], 1)
+    (tmp_path / "cards.hex").write_bytes(response.hex().encode())
+    report = RowReport()
+    assert list(PaymentFile(tmp_path / "cards.hex", load_mapping("iso8583"), report, KEYED).batches()) == []
+    assert (report.excluded, report.bad) == (1, {})
+
+
+def test_the_element_that_is_missing_in_an_id_is_named() -> None:
+    without = {name: text for name, text in AUTHORISATION.items() if name != "11"}
+    (refusal,) = converted(encoded(without)).refusals
+    assert refusal[1:] == ("is empty, but event_id is required.", "DE11")
+
+
 def test_a_file_without_a_reference_date_is_told_that_it_has_no_year(tmp_path: Path) -> None:
     (tmp_path / "cards.hex").write_bytes(encoded(AUTHORISATION).hex().encode())
     with pytest.raises(PaymentFileError, match="a time without a year: set `reference_date`"):
