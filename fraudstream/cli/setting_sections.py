@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
@@ -62,6 +63,15 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         bool,
         Meta(description="publish a decision `unjudged` for a record that cannot be judged, beside its dead letter"),
     ] = True
+    reply_topics: Annotated[
+        str,
+        Meta(
+            description=(
+                "topics, beside topics.replies, to which answers go that a payment's headers ask for: names separated "
+                "by commas, or beginnings of names with a * after them"
+            )
+        ),
+    ] = "replies-*"
     batch_records_max: Annotated[int, Meta(ge=1, le=100_000, description="most records in one batch")] = 5000
     fetch_wait_ms: Annotated[
         Annotated[int, Meta(ge=1, le=60_000)] | None,
@@ -103,6 +113,18 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     def too_far_ahead_ms(self) -> int:
         """The same in milliseconds."""
         return parse_duration(self.too_far_ahead)
+
+    @property
+    def reply_topic_names(self) -> tuple[str, ...]:
+        """The reply topics, one by one. Raises `Failure`."""
+        names = tuple(filter(None, (name.strip() for name in self.reply_topics.split(","))))
+        for name in names:
+            if not re.fullmatch(r"[A-Za-z0-9._-]{1,248}\*?", name):
+                raise Failure(
+                    f"worker.reply_topics: {name[:60]!r} is no topic's name, nor a beginning of at least one character "
+                    "with a * after it."
+                )
+        return names
 
 
 class PublishersSettings(msgspec.Struct, frozen=True):
@@ -194,6 +216,9 @@ class CompressionSettings(msgspec.Struct, frozen=True):
     payments: Annotated[
         Codec, Meta(description="codec of the labels that the worker forwards into the log of payments")
     ] = DEFAULT_CODEC
+    replies: Annotated[
+        Codec, Meta(description="codec of replies, which are small and read at once; by default none")
+    ] = "none"
 
 
 class MetricsSettings(msgspec.Struct, frozen=True):
@@ -254,6 +279,9 @@ class TopicsSettings(msgspec.Struct, frozen=True):
         "labels"
     )
     decisions: Annotated[TopicName, Meta(description="output: a decision for every payment")] = "decisions"
+    replies: Annotated[
+        TopicName, Meta(description="output: the decisions that a gateway waits for, by gateway in a partition")
+    ] = "replies"
     alerts: Annotated[TopicName, Meta(description="output: verdicts for a person to review")] = "alerts"
     cases: Annotated[TopicName, Meta(description="output: cases; the newest record of each is the whole case")] = (
         "cases"

@@ -147,6 +147,8 @@ def stream_settings(settings: Settings) -> StreamSettings:
         controls_topic=topics.controls,
         decisions=worker.decisions,
         answer_unjudged=worker.answer_unjudged,
+        reply_topics=(topics.replies, *worker.reply_topic_names),
+        replies_codec=settings.compression.replies,
         decisions_codec=settings.compression.decisions,
         alerts_codec=settings.compression.alerts,
         dead_letters_codec=settings.compression.dead_letters,

@@ -41,8 +41,9 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class UnjudgedDecision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, tag_field="outcome", tag="unjudged"):
     """The answer to a record of the payments topic that could not be judged, so that nobody waits for a decision on it.
 
-    It is keyed by the record's key. `reason` and `sentence` are those of the record's dead letter. `event_id`,
-    `account_id` and `occurred_at_ms` are there if they could be read from the record and are valid themselves.
+    It is keyed by the record's key. `reason`, `sentence` and `path` are those of the record's dead letter.
+    `event_id`, `account_id` and `occurred_at_ms` are there if they could be read from the record and are valid
+    themselves.
     """
 
     reason: ReasonCode
@@ -51,3 +52,4 @@ class UnjudgedDecision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False
     account_id: Identifier | None = None
     occurred_at_ms: int | None = None
     schema_version: int = 1
+    path: str | None = None

@@ -18,6 +18,11 @@ ORIGIN_HEADER: Final = "origin"  # of a single-stage alert: the partition of `pa
 FEATURES_HEADER: Final = "features"  # between stages: features computed so far, encoded by `engine.forwarded_features`
 # Between stages: this record was read during a backfill, so this state version did not decide its payment.
 BACKFILLED_HEADER: Final = ("backfilled", b"")
+# Of a payment whose publisher waits for the answer, as Spring's ReplyingKafkaTemplate names them: the topic, and the
+# partition (4 bytes, big-endian), to which the answer is to go, and what identifies the request in it.
+REPLY_TOPIC_HEADER: Final = "kafka_replyTopic"
+REPLY_PARTITION_HEADER: Final = "kafka_replyPartition"
+CORRELATION_HEADER: Final = "kafka_correlationId"
 REPLAYED_FROM_HEADER: Final = "replayed-from"  # of a replayed record: "topic:partition:offset" of its dead letter
 REPLAYED_HEADER: Final = "replayed"  # in `dead-letters`, without a value: "partition:offset" of the letter replayed
 REPLAYED_BY_HEADER: Final = "replayed-by"  # beside it: who replayed the letter

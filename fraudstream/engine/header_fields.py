@@ -14,13 +14,15 @@ from fraudstream.contracts.headers import (
     FEATURES_HEADER,
     LABEL_HEADER,
     REPARTITIONED_HEADER,
+    REPLY_TOPIC_HEADER,
     SOURCE_HEADER,
     TYPE_HEADER,
 )
 from fraudstream.engine.arrays import BoolArray, Int64Array, UInt8Array
 
-# Bits of `RecordHeaders.kind`. COPY: the record is a copy from another partition of its log.
-LABEL, CONTROL, BACKFILLED, COPY = 1, 2, 4, 8
+# Bits of `RecordHeaders.kind`. COPY: the record is a copy from another partition of its log. REPLY: its publisher waits
+# for the answer on a topic of its own.
+LABEL, CONTROL, BACKFILLED, COPY, REPLY = 1, 2, 4, 8, 16
 MISSING: Final = -1
 
 _PARTITION, _OFFSET = np.int64(1 << 31), np.int64(1 << 62)  # the numbers in a source are less than these
@@ -62,6 +64,7 @@ def _constant(text: bytes) -> tuple[np.uint64, np.uint64, int]:
 _TYPE, _LABEL, _CONTROL = _constant(TYPE_HEADER.encode()), _constant(LABEL_HEADER[1]), _constant(CONTROL_HEADER[1])
 _BACKFILLED, _COPY = _constant(BACKFILLED_HEADER[0].encode()), _constant(REPARTITIONED_HEADER.encode())
 _SOURCE, _FEATURES = _constant(SOURCE_HEADER.encode()), _constant(FEATURES_HEADER.encode())
+_REPLY = _constant(REPLY_TOPIC_HEADER.encode())
 
 
 @entry_point
@@ -94,6 +97,8 @@ def read_headers(buffer: UInt8Array, headers_at: Int64Array, headers_count: Int6
                 kind |= BACKFILLED if length == 0 else 0
             elif _is(buffer, name, size, _COPY):
                 kind |= COPY
+            elif _is(buffer, name, size, _REPLY):
+                kind |= REPLY
         headers.kind[i] = kind
         headers.partition[i], headers.offset[i] = _numbers(buffer, headers.source_at[i], headers.source_length[i])
 

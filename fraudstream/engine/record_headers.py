@@ -13,7 +13,13 @@ _read = Direct(read_headers)
 
 
 def headers_of(records: Records) -> RecordHeaders:
-    """The headers of records."""
+    """The headers of records, read once: several steps ask for those of a batch. Not to be written."""
+    if records.headers_read is None:
+        records.headers_read = _read_headers(records)
+    return records.headers_read
+
+
+def _read_headers(records: Records) -> RecordHeaders:
     n = len(records)
     headers = RecordHeaders(np.zeros(n, np.uint8), *(np.empty(n, np.int64) for _ in range(6)))
     buffer = records.buffer.view()

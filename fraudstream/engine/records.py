@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Final, NamedTuple, Protocol, overload
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, overload
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from fraudstream.compiled.memory import PADDING
 from fraudstream.compiled.spans import MISSING as MISSING
 from fraudstream.compiled.spans import Spans as Spans
 from fraudstream.engine.arrays import UInt8Array
+
+if TYPE_CHECKING:
+    from fraudstream.engine.header_fields import RecordHeaders
 
 
 class LogRecord(Protocol):
@@ -56,6 +59,7 @@ class Records(Sequence[Record]):
 
     def __init__(self, buffer: UInt8Array, spans: Spans) -> None:
         self.buffer, self.spans = buffer, spans
+        self.headers_read: RecordHeaders | None = None  # what `record_headers.headers_of` keeps
 
     def __len__(self) -> int:
         return len(self.spans.offset)

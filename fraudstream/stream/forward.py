@@ -18,11 +18,13 @@ from fraudstream.compiled.packed import Packed
 from fraudstream.contracts.headers import BACKFILLED_HEADER, FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER
 from fraudstream.engine.log import ForwardedSpan, forward_log
 from fraudstream.engine.records import Records, records_of
-from fraudstream.kafka.record_batch.headers import FixedHeaders, header_pieces, numbered_headers
+from fraudstream.kafka.record_batch.headers import FixedHeaders, header_pieces, numbered_headers, with_headers
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecords, pack_records
 from fraudstream.stream.dead_letter import DeadLetterSender
 from fraudstream.stream.observer import ForwardedBatch, StageObserver
 from fraudstream.stream.outputs import Acknowledgement, Output
+from fraudstream.stream.replies import Replies, refusal_answers
+from fraudstream.stream.reply_address import reply_headers
 from fraudstream.stream.unjudged import UNJUDGED, UnjudgedAnswers
 
 if TYPE_CHECKING:
@@ -46,14 +48,14 @@ class Forwarding:
         output: Output,
         decisions: Output | None,
         dead_letters: DeadLetterSender,
-        unjudged: UnjudgedAnswers | None,
+        unjudged: UnjudgedAnswers,
+        replies: Replies,
         observer: StageObserver,
     ) -> None:
-        """`output`: the log of the next stage. `decisions`: None if no decisions are to be published. `unjudged`: None
-        if refused records are not to be answered."""
+        """`output`: the log of the next stage. `decisions`: None if no decisions are to be published."""
         self._settings, self._engine, self._output = settings, engine, output
         self._decisions, self._dead_letters, self._unjudged = decisions, dead_letters, unjudged
-        self._observer = observer
+        self._replies, self._observer = replies, observer
 
     async def prepare(self, state: PartitionState, records: Sequence[LogRecord]) -> Sequence[int]:
         """Do nothing: this stage needs no rule set."""
@@ -90,13 +92,21 @@ class Forwarding:
         )
 
     def _answer_refused(self, partition: Partition, records: Sequence[LogRecord], refused: Sequence[Rejection]) -> int:
-        """Start to send the decisions on refused records; returns how many there are."""
-        if not refused or self._unjudged is None or self._decisions is None:
+        """Start to send the decisions on refused records, and again those whose publishers wait for them; returns how
+        many decisions there are."""
+        asked = self._replies.asked(records) if refused else None
+        publishes = self._decisions is not None and self._settings.answer_unjudged
+        if not refused or not (publishes or asked is not None):
             return 0
-        answers = [answer for _, answer in self._unjudged.answers(partition.number, records, refused)]
-        if answers:
-            packed = pack_records(answers, int(time.time() * 1000))
-            partition.pending |= self._decisions.send(partition.number, packed)
+        answers = list(self._unjudged.answers(partition.number, records, refused))
+        if not answers:
+            return 0
+        if asked is not None:
+            partition.pending |= self._replies.send(records, asked, [refusal_answers(answers)])
+        if self._decisions is None or not publishes:
+            return 0
+        packed = pack_records([answer for _, answer in answers], int(time.time() * 1000))
+        partition.pending |= self._decisions.send(partition.number, packed)
         return len(answers)
 
     def _forward(self, number: int, records: Sequence[LogRecord], span: ForwardedSpan) -> set[Acknowledgement]:
@@ -111,13 +121,21 @@ class Forwarding:
         pieces = header_pieces(
             SOURCE_HEADER, b"%d:" % number, FEATURES_HEADER, tuple((*marks, *headers) for headers in kept)
         )
+        sections = numbered_headers(pieces, spans.offset[positions], features, choice)
         forwarded = OutgoingRecords(
             keys,
             Packed(packed.buffer, spans.value_at[positions], spans.value_length[positions]),
-            numbered_headers(pieces, spans.offset[positions], features, choice),
+            self._with_reply_headers(sections, packed, positions),
             int(time.time() * 1000),
         )
         return self._output.spread(forwarded)
+
+    def _with_reply_headers(self, sections: Packed, records: Records, positions: Int64Array) -> Packed:
+        """The header sections of forwarded records, with what the last stage needs to answer those that wait."""
+        asked = self._replies.asked(records)
+        rows = () if asked is None else np.flatnonzero(np.isin(positions, asked)).tolist()
+        found = {row: headers for row in rows if (headers := reply_headers(records[int(positions[row])].headers))}
+        return with_headers(sections, found) if found else sections
 
     def _kept_headers(
         self, records: Records, positions: Int64Array, has_labels: bool

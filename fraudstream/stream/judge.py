@@ -12,12 +12,13 @@ import numpy as np
 
 from fraudstream.engine.log import JudgedSpan, controls_in, read_log, rule_sets_named
 from fraudstream.engine.scorer import POINTS_MAX
-from fraudstream.kafka.record_batch.outgoing import OutgoingRecord
+from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, OutgoingRecords
 from fraudstream.stream.alerts import AlertRecords
 from fraudstream.stream.dead_letter import DeadLetterSender
 from fraudstream.stream.decisions import DecisionRecords, in_order_of_log
 from fraudstream.stream.observer import JudgedBatch, StageObserver
 from fraudstream.stream.outputs import Output
+from fraudstream.stream.replies import Answers, Replies, refusal_answers
 from fraudstream.stream.shadow_counts import shadow_alerts, shadow_rules, shadow_scores
 from fraudstream.stream.unjudged import UNJUDGED, UnjudgedAnswers
 
@@ -43,14 +44,14 @@ class Judging:
         decisions: Output | None,
         alerts: Output,
         dead_letters: DeadLetterSender,
-        unjudged: UnjudgedAnswers | None,
+        unjudged: UnjudgedAnswers,
+        replies: Replies,
         observer: StageObserver,
     ) -> None:
-        """`decisions`: None if no decisions are to be published. `unjudged`: None if refused records are not to be
-        answered."""
+        """`decisions`: None if no decisions are to be published."""
         self._settings, self._rule_sets, self._observer = settings, rule_sets, observer
         self._decisions, self._alerts, self._dead_letters = decisions, alerts, dead_letters
-        self._unjudged = unjudged
+        self._unjudged, self._replies = unjudged, replies
         # Of the partitions held: those of one that is revoked go with it.
         self._decision_records: WeakKeyDictionary[Partition, DecisionRecords] = WeakKeyDictionary()
         self._alert_records = AlertRecords(settings)
@@ -84,8 +85,7 @@ class Judging:
 
     def _answer(self, partition: Partition, records: Sequence[LogRecord], span: JudgedSpan, started_s: float) -> None:
         verdicts, positions, refused, _, dropped, arrived_at_ms, _ = span.result
-        unjudged = self._answers_to_refused(partition.number, records, refused)
-        self._send_decisions(partition, records, verdicts, positions, unjudged)
+        unjudged = self._send_answers(partition, records, verdicts, positions, refused)
         if len(verdicts.alert_rows):
             alerts = self._alert_records.records(
                 partition.number, records, verdicts, positions, int(time.time() * 1000)
@@ -98,7 +98,7 @@ class Judging:
             JudgedBatch(
                 records=span.records,
                 payments=verdicts.n,
-                decisions=_by_outcome(verdicts, len(unjudged)) if self._decisions is not None else {},
+                decisions=_by_outcome(verdicts, unjudged) if self._decisions is not None else {},
                 labels=verdicts.labels,
                 labels_unmatched=verdicts.label_results.unmatched,
                 label_lag_ms=verdicts.label_results.lag_ms,
@@ -124,32 +124,50 @@ class Judging:
             ),
         )
 
-    def _answers_to_refused(
-        self, number: int, records: Sequence[LogRecord], refused: Sequence[Rejection]
-    ) -> list[tuple[int, OutgoingRecord]]:
-        """Position and answer of each refused record that is to be answered."""
-        if not refused or self._unjudged is None or self._decisions is None:
-            return []
-        return list(self._unjudged.answers(number, records, refused))
-
-    def _send_decisions(
+    def _send_answers(
         self,
         partition: Partition,
         records: Sequence[LogRecord],
         verdicts: Verdicts,
         positions: Int64Array,
-        unjudged: list[tuple[int, OutgoingRecord]],
-    ) -> None:
-        """Send the decisions in the order of the log, as readers that drop repeats by their source need it."""
-        if self._decisions is None or not (verdicts.n or unjudged):
-            return
+        refused: Sequence[Rejection],
+    ) -> int:
+        """Send the decisions, and again those whose publishers wait for them; returns how many of those published are
+        on refused records."""
+        asked = self._replies.asked(records)
+        published = self._decisions is not None
+        if not (published or asked is not None) or not (verdicts.n or refused):
+            return 0
+        judged = self._written(partition, records, verdicts, positions)
+        answers_refused = asked is not None or (published and self._settings.answer_unjudged)
+        unjudged = list(self._unjudged.answers(partition.number, records, refused)) if answers_refused else []
+        published_unjudged = unjudged if published and self._settings.answer_unjudged else []
+        self._publish(partition, judged, positions, published_unjudged)
+        if asked is not None:
+            answers = [Answers(positions, judged), refusal_answers(unjudged)]
+            partition.pending |= self._replies.send(records, asked, answers)
+        return len(published_unjudged)
+
+    def _written(
+        self, partition: Partition, records: Sequence[LogRecord], verdicts: Verdicts, positions: Int64Array
+    ) -> OutgoingRecords:
         writer = self._decision_records.get(partition)
         if writer is None:
             writer = DecisionRecords(partition.number, self._settings.state_version)
             self._decision_records[partition] = writer
-        answers = writer.records(records, verdicts, positions, int(time.time() * 1000))
-        if unjudged:
-            answers = in_order_of_log(answers, positions, unjudged)
+        return writer.records(records, verdicts, positions, int(time.time() * 1000))
+
+    def _publish(
+        self,
+        partition: Partition,
+        judged: OutgoingRecords,
+        positions: Int64Array,
+        unjudged: list[tuple[int, OutgoingRecord]],
+    ) -> None:
+        """Send the decisions in the order of the log, as readers that drop repeats by their source need it."""
+        if self._decisions is None:
+            return
+        answers = in_order_of_log(judged, positions, unjudged) if unjudged else judged
         partition.pending |= self._decisions.send(partition.number, answers)
 
 

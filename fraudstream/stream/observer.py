@@ -146,6 +146,10 @@ class StageObserver(Protocol):
     def on_misplaced(self, partition: int, *, records: int, policy: str) -> None:
         """`records` records of the partition belong to other partitions; `policy`: what happens to them."""
 
+    def on_replies(self, replies: Mapping[str, int]) -> None:
+        """Answers that headers of payments ask for, by what became of them: `sent`; `refused`: the topic is not allowed
+        or does not exist, or the headers cannot be used; `failed`: no broker took it in time."""
+
     def on_lag(self, partition: int, *, lag: int) -> None:
         """Records between the last one processed and the end of the partition: after each batch, and every few
         seconds."""
@@ -227,6 +231,9 @@ class Unobserved:
         """Ignored."""
 
     def on_misplaced(self, partition: int, *, records: int, policy: str) -> None:
+        """Ignored."""
+
+    def on_replies(self, replies: Mapping[str, int]) -> None:
         """Ignored."""
 
     def on_lag(self, partition: int, *, lag: int) -> None:

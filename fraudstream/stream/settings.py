@@ -49,6 +49,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     at most half the session timeout for the last checkpoint, and 5 s to leave the group.
     `decisions`: whether decisions are published; `answer_unjudged`: then also for records that cannot be judged.
     `identifier_secret`: the deployment's secret, 16 bytes; None: the one that the topic `controls` keeps.
+    `reply_topics`: the topics to which answers may be sent that a payment's headers ask for, see `replies`: names, or
+    beginnings of names with a `*` after them.
     `…_codec`: of the topics that other programs read; the changelog and the logs between stages have their own.
     `output_batch_bytes_max`: bytes of an output's record batch, before compression.
     A running worker checks every `topic_check_s` seconds that its topics are still those it started with. `standby`:
@@ -75,10 +77,12 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     controls_topic: str = "controls"
     decisions: bool = True
     answer_unjudged: bool = True
+    reply_topics: tuple[str, ...] = ("replies", "replies-*")
     decisions_codec: Codec = DEFAULT_CODEC
     alerts_codec: Codec = DEFAULT_CODEC
     dead_letters_codec: Codec = DEFAULT_CODEC
     payments_codec: Codec = DEFAULT_CODEC
+    replies_codec: Codec = "none"
     output_batch_bytes_max: int = 512 * 1024
     batch_records_max: int = 5000
     fetch_wait_ms: int | None = None
@@ -135,11 +139,6 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.next_stage is None else self._log_of_stage(self.next_stage)
 
     @property
-    def answers_unjudged(self) -> bool:
-        """Whether the stage answers the records that it refuses."""
-        return self.decisions and self.answer_unjudged
-
-    @property
     def writes_decisions(self) -> bool:
         """Whether the stage writes to the decisions topic: the last one, and all that refuse records."""
         return self.decisions and (self.next_stage is None or self.answer_unjudged)
@@ -151,6 +150,10 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     def changelog_topic(self) -> str:
         """The topic that holds the stage's states and positions."""
         return f"{self.app_id}-state-changelog"
+
+    def is_reply_topic(self, topic: str) -> bool:
+        """Whether answers may be sent to `topic`."""
+        return any(topic.startswith(name[:-1]) if name.endswith("*") else topic == name for name in self.reply_topics)
 
     @property
     def codecs(self) -> Mapping[str, Codec]:

@@ -25,6 +25,7 @@ from fraudstream.stream.opening import PartitionOpening
 from fraudstream.stream.outputs import Departures, StageOutputs, stage_outputs
 from fraudstream.stream.process import BatchProcessor, SpanProcessor
 from fraudstream.stream.recovery_progress import RecoveryReporter
+from fraudstream.stream.replies import Replies
 from fraudstream.stream.standby import Standby
 from fraudstream.stream.state_versions import StateVersions
 from fraudstream.stream.stopped_partitions import PartitionStops, StoppedPartitions
@@ -75,6 +76,7 @@ class Stage(NamedTuple):
     stopped: StoppedPartitions
     failure: StageFailure
     assignment: Assignment
+    replies: Replies
     processor: BatchProcessor[Any]
     labels: LabelForwarder | None
     checkpoints: Checkpoints
@@ -99,6 +101,13 @@ def new_stage(
     failure = StageFailure(brokers=settings.brokers, partitions=partitions.values(), observer=observer, exits=exits)
     departures = Departures()
     outputs = stage_outputs(settings, cluster.partitions, ports.sender, departures)
+    replies = Replies(
+        settings=settings,
+        partitions=cluster.partitions,
+        sender=ports.sender,
+        departures=departures,
+        observer=observer,
+    )
     checkpoints = Checkpoints(
         settings=settings,
         cluster=cluster,
@@ -161,10 +170,11 @@ def new_stage(
         stopped=stopped,
         failure=failure,
         assignment=assignment,
+        replies=replies,
         processor=BatchProcessor(
             input_topic=settings.input_topic,
             partitions=partitions,
-            spans=_span_processor(settings, engine, outputs, rule_sets, observer),
+            spans=_span_processor(settings, engine, outputs, replies, rule_sets, observer),
             misplaced=_misplaced_records(settings, outputs, observer),
             versions=versions,
             stops=PartitionStops(stopped=stopped, opening=opening, checkpoints=checkpoints),
@@ -211,11 +221,12 @@ def _span_processor(
     settings: StreamSettings,
     engine: Engine,
     outputs: StageOutputs,
+    replies: Replies,
     rule_sets: RuleSetSource | None,
     observer: StageObserver,
 ) -> SpanProcessor[Any]:
     dead_letters = DeadLetterSender(outputs.dead_letters, settings.input_topic)
-    unjudged = UnjudgedAnswers(settings) if settings.answers_unjudged else None
+    unjudged = UnjudgedAnswers(settings)
     if rule_sets is not None:
         assert outputs.alerts is not None, f"the stage '{settings.stage}' decides, but has no topic for alerts"
         return Judging(
@@ -225,6 +236,7 @@ def _span_processor(
             alerts=outputs.alerts,
             dead_letters=dead_letters,
             unjudged=unjudged,
+            replies=replies,
             observer=observer,
         )
     assert outputs.forwards is not None, f"the stage '{settings.stage}' neither decides nor has a next one"
@@ -235,6 +247,7 @@ def _span_processor(
         decisions=outputs.decisions,
         dead_letters=dead_letters,
         unjudged=unjudged,
+        replies=replies,
         observer=observer,
     )
 

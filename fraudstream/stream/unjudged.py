@@ -86,5 +86,6 @@ def unjudged(record: LogRecord, rejection: Rejection, keyed_by_account: bool) ->
         event_id=event.event_id,
         account_id=event.account_id,
         occurred_at_ms=event.occurred_at_ms,
+        path=rejection.path,
     )
     return own if own is not None else other, _encode(decision)

@@ -156,7 +156,9 @@ def _start_tasks(running: FaustStage) -> list[asyncio.Task[None]]:
     """The tasks of one stage; what one of them raises fails the worker."""
     running.prepare()
     stage = running.stage
-    watch = TopicWatch(settings=stage.settings, cluster=stage.cluster, look=look_again)
+    watch = TopicWatch(
+        settings=stage.settings, cluster=stage.cluster, look=look_again, on_partitions=stage.replies.know
+    )
 
     async def failing(run: Callable[[], Awaitable[None]]) -> None:
         async with stage.failure.failing():

@@ -109,6 +109,9 @@ class WorkerMetrics(ProcessMetrics):
         )
         self.forwarded = define.counter("forwarded", "Payments and labels forwarded to the next stage.", "stage")
         self.resent = define.counter("resent_records", "Records dropped as the previous stage repeated them.", "stage")
+        self.replies = define.counter(
+            "replies", "Answers that headers of payments ask for, by what became of them.", "stage", "result"
+        )
         self.labels_forwarded = define.counter("labels_forwarded", "Records forwarded from the labels topic.")
 
     def _define_verdicts(self, define: Definitions) -> None:

@@ -285,6 +285,11 @@ class StageTelemetry(ProcessTelemetry):
         """Count misplaced records."""
         self.metrics.misplaced.labels(partition, policy).inc(records)
 
+    def on_replies(self, replies: Mapping[str, int]) -> None:
+        """Count answers that headers of payments ask for."""
+        for result, count in replies.items():
+            self.metrics.replies.labels(self.name, result).inc(count)
+
     def on_labels_forwarded(self, records: int) -> None:
         """Count forwarded labels."""
         self.metrics.labels_forwarded.inc(records)

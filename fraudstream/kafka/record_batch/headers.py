@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
@@ -11,13 +12,14 @@ import numpy.typing as npt
 from fraudstream.compiled.direct import Direct
 from fraudstream.compiled.jit import entry_point
 from fraudstream.compiled.memory import PADDING
-from fraudstream.compiled.packed import Int64Array, Packed, pack
+from fraudstream.compiled.packed import Int64Array, Packed, join, pack
 from fraudstream.compiled.writing import check_span, decimal_size, put_bytes, put_decimal
 from fraudstream.kafka.record_batch.outgoing import header_section, varint
 from fraudstream.kafka.record_batch.varint import VARINT_BYTES_MAX, put_varint
 
 FixedHeaders = tuple[tuple[str, bytes], ...]  # names and values
 
+HEADERS_MAX: Final = 64  # their count is one byte of a section
 _PIECES_KEPT: Final = 4096  # for each partition, whether it is backfilled or not
 _DIGITS_MAX: Final = 20  # of an int64, with its sign
 _Bytes: TypeAlias = npt.NDArray[np.uint8]
@@ -75,6 +77,24 @@ def numbered_headers(
     choice = np.zeros(n, np.int64) if choice is None else choice
     _write(buffer, at, length, pieces, numbers, _NO_VALUES if values is None else values.read_only(), choice)
     return Packed(buffer, at, length)
+
+
+def with_headers(sections: Packed, added: Mapping[int, Sequence[tuple[str, bytes]]]) -> Packed:
+    """The sections with further headers at the end of some. `added`: by the index of the section; with its own, it has
+    63 headers at most.
+
+    >>> with_headers(pack([header_section([("a", b"1")]), header_section([])]), {1: [("b", b"2")]}).strings()
+    [b'\\x02\\x02a\\x021', b'\\x02\\x02b\\x022']
+    """
+    rows = np.fromiter(added, np.int64, len(added))
+    longer = []
+    for section, headers in zip(sections.rows(rows).present(), added.values(), strict=True):
+        count = section[0] // 2 + len(headers)  # a varint of one byte
+        assert count < HEADERS_MAX, f"{count} headers in a section"
+        longer.append(varint(count) + section[1:] + header_section(headers)[1:])
+    chosen = np.arange(len(sections.at))
+    chosen[rows] = len(sections.at) + np.arange(len(rows))
+    return join([sections, pack(longer)]).rows(chosen)
 
 
 @entry_point

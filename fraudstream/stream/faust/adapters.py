@@ -89,20 +89,25 @@ class RecoveredChangelog:
 class FaustSender:
     """The app's producer: the port `RecordSender`."""
 
-    def __init__(self, app: StreamApp, codecs: Mapping[str, Codec], batch_bytes_max: int) -> None:
-        """`codecs`: by topic; `COMPRESSION` for the others, the logs between stages. The app's producer is created at
-        the first call, not here."""
-        self._app, self._codecs, self._batch_bytes_max = app, codecs, batch_bytes_max
+    def __init__(self, app: StreamApp, settings: StreamSettings) -> None:
+        """The app's producer is created at the first call, not here."""
+        self._app, self._settings, self._codecs = app, settings, settings.codecs
 
     @property
     def batch_bytes_max(self) -> int:
         """See `RecordSender.batch_bytes_max`."""
-        return self._batch_bytes_max
+        return self._settings.output_batch_bytes_max
 
     async def send_batch(self, batch: WrittenRecords, topic: str, partition: int) -> None:
         """See `RecordSender.send_batch`."""
-        ready = await ready_batch(batch, self._codecs.get(topic, COMPRESSION))
+        ready = await ready_batch(batch, self._codec_of(topic))
         await (await self._producer.send_batch(ready, topic, partition=partition))
+
+    def _codec_of(self, topic: str) -> Codec:
+        """Of the logs between stages it is `COMPRESSION`."""
+        if (codec := self._codecs.get(topic)) is not None:
+            return codec
+        return self._settings.replies_codec if self._settings.is_reply_topic(topic) else COMPRESSION
 
     @property
     def _producer(self) -> AIOKafkaProducer:
@@ -126,5 +131,5 @@ def ports_of(app: StreamApp, settings: StreamSettings) -> StagePorts:
         writers=KafkaChangelogWriters(settings),
         followed=ChangelogFollower(settings),
         gaps=GapReader(settings),
-        sender=FaustSender(app, settings.codecs, settings.output_batch_bytes_max),
+        sender=FaustSender(app, settings),
     )

@@ -8,7 +8,7 @@ are an error.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from fraudstream.kafka.failures import BROKER_ERRORS
@@ -28,10 +28,13 @@ class TopicWatch:
         settings: StreamSettings,
         cluster: Cluster,
         look: Callable[[StreamSettings], Awaitable[Cluster]],
+        on_partitions: Callable[[Mapping[str, int]], None],
     ) -> None:
         """`cluster`: as it was at the start. `look`: asks the brokers for what it is now; raises one of `BROKER_ERRORS`
-        if none answers, `PermanentFailure` if topics are missing."""
+        if none answers, `PermanentFailure` if topics are missing. `on_partitions`: gets the partition counts of
+        all topics whenever they were looked at."""
         self._settings, self._cluster, self._look = settings, cluster, look
+        self._on_partitions = on_partitions
 
     async def run(self) -> None:
         """Until cancelled. Raises the `PermanentFailure` of the second check in a row that found topics changed."""
@@ -39,7 +42,9 @@ class TopicWatch:
         while True:
             await asyncio.sleep(self._settings.topic_check_s)
             try:
-                self._check(await self._look(self._settings))
+                now = await self._look(self._settings)
+                self._on_partitions(now.partitions)
+                self._check(now)
                 suspected = False
             except PermanentFailure:
                 if suspected:

@@ -155,6 +155,7 @@ FULL: Mapping[str, msgspec.Struct] = {
         account_id="acc-17",
         occurred_at_ms=1_772_366_400_250,
         schema_version=1,
+        path="$.amount",
     ),
     "alert": Alert(
         alert_id="a1b2",

@@ -352,6 +352,7 @@ class Recorder(Unobserved):
         self.labels_missing: list[int] = []
         self.misplaced: list[tuple[int, int, str]] = []
         self.failures: list[str] = []
+        self.replies: list[Mapping[str, int]] = []
 
     def on_batch(self, partition: int, batch: JudgedBatch) -> None:
         self.judged.append(batch)
@@ -402,6 +403,9 @@ class Recorder(Unobserved):
         if records:
             self.misplaced.append((partition, records, policy))
 
+    def on_replies(self, replies: Mapping[str, int]) -> None:
+        self.replies.append(replies)
+
     def on_labels_forwarded(self, records: int) -> None:
         self.labels += records
 
@@ -415,22 +419,35 @@ class Recorder(Unobserved):
 class Worker:
     """A stage of one process, on ports that outlive it: `successor` is the process that is started after a crash."""
 
-    def __init__(self, engine: Engine | None = None, previous: Worker | None = None, **settings: Any) -> None:
-        """`engine`: of one stage or of the whole catalogue, the first stage of which is run."""
+    def __init__(
+        self,
+        engine: Engine | None = None,
+        previous: Worker | None = None,
+        *,
+        topics: Mapping[str, int] | None = None,
+        sender: InMemorySender | None = None,
+        last: bool = False,
+        **settings: Any,
+    ) -> None:
+        """`engine`: of one stage or of the whole catalogue, the first stage of which is run, or the `last`. `topics`:
+        partitions of further topics."""
         whole = engine if engine is not None else Engine(OWN)
         given: dict[str, object] = {"brokers": Brokers("nowhere:1"), "checkpoint_mode": "batch", **settings}
-        self.settings, self.engine = next(stages_of(msgspec.convert(given, StreamSettings), whole))
+        stages = list(stages_of(msgspec.convert(given, StreamSettings), whole))
+        self.settings, self.engine = stages[-1 if last else 0]
         self.input, self.labels = InMemoryLog(), InMemoryLog()
         self.changelog: InMemoryChangelog = previous.changelog if previous is not None else InMemoryChangelog()
         self.followed = InMemoryFollower(self.changelog)
-        self.sender: InMemorySender = previous.sender if previous is not None else InMemorySender()
+        self.sender: InMemorySender = previous.sender if previous is not None else sender or InMemorySender()
         self.observer = Recorder()
         self.rule_sets = InMemoryRuleSets(self.engine, self.engine.under(STRICT) if engine is None else self.engine)
         if previous is not None:
             self.input.first = previous.input.first
             self.rule_sets.seeds = previous.rule_sets.seeds
         partitions = dict.fromkeys((*TOPICS, self.settings.input_topic, self.settings.next_topic or ""), 4)
-        self.cluster = Cluster(partitions, "id", {}, next_id="next", next_partitions=4)
+        further = topics if topics is not None or previous is None else previous.further_topics
+        self.further_topics: Mapping[str, int] = further or {}
+        self.cluster = Cluster(partitions | dict(self.further_topics), "id", {}, next_id="next", next_partitions=4)
         ports = StagePorts(
             input_log=self.input,
             input_commits=self.input,

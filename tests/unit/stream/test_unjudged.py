@@ -42,7 +42,7 @@ async def test_a_record_that_cannot_be_judged_is_answered_with_the_reason_of_its
     assert answer.key == b"a"
     source = [source_header(0, 0)] if engine is None else []
     assert answer.headers == [*source, ("record", b"payments:0:0")]
-    assert unjudged(answer) == UnjudgedDecision("invalid", SENTENCE, "e1", "a", 1000)
+    assert unjudged(answer) == UnjudgedDecision("invalid", SENTENCE, "e1", "a", 1000, path="$.amount")
     assert (letter.reason, letter.sentence) == ("invalid", SENTENCE)
     assert msgspec.json.decode(answer.value)["outcome"] == "unjudged"
     (report,) = worker.observer.judged or worker.observer.forwarded

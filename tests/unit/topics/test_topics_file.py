@@ -108,6 +108,7 @@ def test_the_shipped_file_names_the_topics_that_a_worker_uses(tmp_path: Path, mo
         "case-actions",
         "case-answers",
         "audit",
+        "replies",
     }
     changelog = topics[worker.changelog_topic]
     assert changelog.configs["cleanup.policy"] == "compact"

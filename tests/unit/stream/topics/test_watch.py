@@ -31,7 +31,7 @@ async def watch(*answers: Cluster | Exception) -> int:
             raise answer
         return answer
 
-    watch = TopicWatch(settings=SETTINGS, cluster=AS_IT_WAS, look=look)
+    watch = TopicWatch(settings=SETTINGS, cluster=AS_IT_WAS, look=look, on_partitions=lambda partitions: None)
     watching, ended = asyncio.create_task(watch.run()), asyncio.create_task(over.wait())
     await asyncio.wait({watching, ended}, return_when=asyncio.FIRST_COMPLETED)
     for task in (ended, watching):
