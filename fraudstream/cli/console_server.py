@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from fraudstream.cli.case_agent import agent_settings
 from fraudstream.cli.command_process import command_of, environment_of
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.history import can_read
+from fraudstream.cli.listener import listener_at
 from fraudstream.cli.settings import Settings
 from fraudstream.cli.worker import stream_settings
-from fraudstream.contracts.error_text import error_text, system_error_text
+from fraudstream.contracts.error_text import error_text
 from fraudstream.supervision import exit_codes
 
 if TYPE_CHECKING:
     from fraudstream.console.settings import RuleSettings
     from fraudstream.history.reader import HistoryReader
-
-BACKLOG: Final = 256  # connections that wait to be accepted
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +37,7 @@ def run_server(settings: Settings, *, as_json: bool, rebuild: bool) -> int:
     set_up_logs(settings.log.level, "json" if as_json else "human")
     web, agent = settings.console.server_settings(settings.topics.audit), agent_settings(settings)
     rules = rule_settings(settings)
-    with listener_at(web.host, web.port) as listener:
+    with listener_at(web.host, web.port, "console") as listener:
         host, port = listener.getsockname()[:2]
         scheme = "https" if web.tls_certificate_file is not None else "http"
         address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
@@ -99,21 +97,3 @@ def rule_settings(settings: Settings) -> RuleSettings:
         mapping=web.trial_mapping,
     )
     return RuleSettings(stream_settings(settings), Path(settings.rules.directory), trials)
-
-
-def listener_at(host: str, port: int) -> socket.socket:
-    """A listening socket. Port 0 takes any free one. Raises `Failure`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol by name: asyncio sends small packets at once only for sockets that state it.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise Failure(
-            f"the console cannot listen at {host}:{port}: {system_error_text(error)}. Set console.port; 0 takes any "
-            "free one."
-        ) from error
-    return listener

@@ -57,6 +57,8 @@ COMMANDS: Mapping[str, Command] = {
         Command("history", "keep past payments and decisions in files; show, erase and check them"),
         Command("erase", "erase an account's personal data everywhere, or find where it is held"),
         Command("console", "serve the web console for analysts; manage its users and the tokens of its API"),
+        Command("gateway", "decide payments over HTTP, within a deadline"),
+        Command("send", "decide one payment, or several, at a gateway"),
         Command("audit", "list, export and verify the audit log: who did and who viewed what in the console"),
         Command("generate", "make realistic payments with labelled fraud, to a file or a topic"),
         Command("bridge", "turn a bank's topic of ISO 20022 or ISO 8583 messages into payments"),

@@ -12,6 +12,7 @@ from msgspec import Meta
 from fraudstream.cli.bridge_settings import BridgeSection, CardsSettings
 from fraudstream.cli.console_settings import ConsoleSettings
 from fraudstream.cli.failure import Failure
+from fraudstream.cli.gateway_settings import GatewaySettings
 from fraudstream.cli.history_settings import HistorySettings
 from fraudstream.cli.kafka_settings import SECRET, KafkaSettings
 from fraudstream.cli.redis_settings import RedisSettings
@@ -232,6 +233,9 @@ class MetricsSettings(msgspec.Struct, frozen=True):
         int, Meta(ge=0, le=65_535, description="port of the case agent's metrics; 0: any free one")
     ] = 9463
     bridge_port: Annotated[int, Meta(ge=0, le=65_535, description="port of a bridge's metrics; 0: any free one")] = 9461
+    gateway_port: Annotated[int, Meta(ge=0, le=65_535, description="port of a gateway's metrics; 0: any free one")] = (
+        9465
+    )
     history_port: Annotated[
         int, Meta(ge=0, le=65_535, description="port of the history writer's metrics; 0: any free one")
     ] = 9462
@@ -316,6 +320,7 @@ class Settings(msgspec.Struct, frozen=True):
     registry: RegistrySection = RegistrySection()
     cases: CasesSettings = CasesSettings()
     console: ConsoleSettings = ConsoleSettings()
+    gateway: GatewaySettings = GatewaySettings()
     history: HistorySettings = HistorySettings()
     compression: CompressionSettings = CompressionSettings()
     metrics: MetricsSettings = MetricsSettings()
@@ -337,6 +342,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "registry": RegistrySection,
     "cases": CasesSettings,
     "console": ConsoleSettings,
+    "gateway": GatewaySettings,
     "history": HistorySettings,
     "compression": CompressionSettings,
     "metrics": MetricsSettings,

@@ -27,7 +27,7 @@ from fraudstream.console.access.idempotency import KeptAnswers
 from fraudstream.console.access.login import Login
 from fraudstream.console.access.login_limits import LoginLimits
 from fraudstream.console.access.openid_login import OpenIdLogin
-from fraudstream.console.access.openid_provider import OpenIdProvider, fetch_url
+from fraudstream.console.access.openid_provider import OpenIdProvider
 from fraudstream.console.access.passwords import Passwords
 from fraudstream.console.access.pending_events import PendingEvents
 from fraudstream.console.access.references import References, read_or_make_secret
@@ -61,6 +61,7 @@ from fraudstream.contracts import Alert
 from fraudstream.engine.document import DocumentErrors
 from fraudstream.explain.sent import find_alerts
 from fraudstream.kafka.topic_reader import TopicReader
+from fraudstream.openid.fetching import fetch_url
 from fraudstream.operations.cluster_access import cluster_error
 from fraudstream.operations.errors import OperationError
 from fraudstream.operations.rules_in_force import InForce, read_in_force

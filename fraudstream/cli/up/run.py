@@ -1,9 +1,9 @@
 """One run of `fraudstream up`: what starts when, what ends the run, and in which order it stops.
 
     start   kernel (compiles while the rest starts) · broker · Redis · topics · payments, readers, cases, history,
-            console · workers
-    stop    payments, until all are decided · workers, each with a last checkpoint · cases, history, console · readers
-            · Redis · broker
+            console, gateway · workers
+    stop    payments, until all are decided · workers, each with a last checkpoint · cases, history, console, gateway ·
+            readers · Redis · broker
 
 Workers wait for the kernel, so that it is compiled only once. The broker keeps the payments that are published before.
 """
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from fraudstream.board.run_state import RunState
+from fraudstream.cli import gateway
 from fraudstream.cli.command_process import (
     QUICK_EXITS_MAX,
     CommandProcess,
@@ -30,6 +31,7 @@ from fraudstream.cli.command_process import (
 from fraudstream.cli.console import missing_packages
 from fraudstream.cli.console_settings import ConsoleSettings
 from fraudstream.cli.failure import Failure
+from fraudstream.cli.gateway_settings import GatewaySettings
 from fraudstream.cli.history_settings import HistorySettings
 from fraudstream.cli.kafka_settings import KafkaSettings
 from fraudstream.cli.setting_sections import IdentifierSettings
@@ -41,6 +43,7 @@ from fraudstream.cli.up.feed import FileFeed, GeneratedFeed, TrackedPublisher
 from fraudstream.cli.up.in_flight_payments import InFlightPayments
 from fraudstream.cli.up.outputs import Outputs
 from fraudstream.cli.up.web_console import WebConsole
+from fraudstream.cli.up.web_gateway import WebGateway, free_port
 from fraudstream.kafka import Brokers
 from fraudstream.operations.apply_topics import apply_topics
 from fraudstream.stream.settings import CheckpointMode, StageForm
@@ -106,8 +109,9 @@ class Run:
         self._history = self._process("history", "history")
         # Its packages are optional: without them a run has no console.
         self._console = None if missing_packages() else WebConsole(self._environment, self.state, redis_url)
-        console = [self._console.process] if self._console else []
-        self._processes = [*self._workers, self._cases, self._history, *console]
+        self._gateway = None if gateway.missing_packages() else WebGateway(self._environment, self.state)
+        servers = [server.process for server in (self._console, self._gateway) if server is not None]
+        self._processes = [*self._workers, self._cases, self._history, *servers]
         self.state.processes = [process.status for process in self._processes]
         self._in_flight = InFlightPayments()
         self._stopping = asyncio.Event()
@@ -170,6 +174,9 @@ class Run:
         if self._console is not None:
             state.endpoints["console"] = "starting"
             self._spawn(self._console.run())
+        if self._gateway is not None:
+            state.endpoints["gateway"] = "starting"
+            self._spawn(self._gateway.process.run())
         self._spawn(self._outputs.read())
         self._spawn(self._cases.run())
         self._spawn(self._history.run())
@@ -290,7 +297,8 @@ def settings_for(
             processes=None,
             standby=settings.worker.standby or standby,
         ),
-        metrics=replace(settings.metrics, host="127.0.0.1", port=0, cases_port=0, history_port=0),
+        metrics=replace(settings.metrics, host="127.0.0.1", port=0, cases_port=0, history_port=0, gateway_port=0),
+        gateway=GatewaySettings(port=free_port(settings.gateway.port), deadline_ms=settings.gateway.deadline_ms),
         history=HistorySettings(str(scratch / "history"), retention_days=0, commit_interval_s=HISTORY_INTERVAL_S),
         console=ConsoleSettings(port=0, time_zone=settings.console.time_zone),
         topics=replace(settings.topics, partitions=partitions, replication=1),

@@ -15,7 +15,7 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from fraudstream.cli import console as command
-from fraudstream.cli.console_server import listener_at
+from fraudstream.cli.listener import listener_at
 from fraudstream.cli.console_settings import ConsoleSettings
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.main import main
@@ -207,17 +207,17 @@ def test_the_command_offers_the_roles_and_scopes_that_there_are() -> None:
 
 def test_answers_leave_at_once() -> None:
     """asyncio turns Nagle's delay off only for connections that name their protocol: pages took 40 ms more."""
-    with listener_at("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+    with listener_at("127.0.0.1", 0, "console") as listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.proto == socket.IPPROTO_TCP
 
 
 def test_a_port_in_use_is_one_sentence() -> None:
-    with listener_at("127.0.0.1", 0) as listener:
+    with listener_at("127.0.0.1", 0, "console") as listener:
         port = listener.getsockname()[1]
         with pytest.raises(Failure, match=f"the console cannot listen at 127.0.0.1:{port}: Address already in use"):
-            listener_at("127.0.0.1", port)
+            listener_at("127.0.0.1", port, "console")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])

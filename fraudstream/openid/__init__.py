@@ -1,0 +1,1 @@
+"""What is asked of a provider of OpenID Connect or OAuth 2, whoever asks it."""

@@ -1,0 +1,92 @@
+"""Metrics and health of a gateway."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Info, ProcessCollector
+
+from fraudstream.telemetry.metrics import LATENCY_BOUNDS_S, Definitions
+
+OUTAGE_MAX_S = 5.0
+
+
+class GatewayTelemetry:
+    """The observer of a gateway. `registry`: for the metrics. `version`: of fraudstream."""
+
+    def __init__(self, registry: CollectorRegistry, *, version: str) -> None:
+        self.registry = registry
+        define = Definitions(registry)
+        ProcessCollector(registry=registry)
+        build = Info("fraudstream_build", "Versions of the program and of Python.", registry=registry)
+        build.info({"version": version, "python": platform.python_version()})
+        self._requests = define.counter("gateway_requests", "Requests answered, by HTTP status.", "status")
+        self._answers = define.counter(
+            "gateway_answers", "Payments answered, by outcome; timeout: no decision in time.", "outcome"
+        )
+        for outcome in ("allow", "review", "block", "refused", "timeout"):
+            self._answers.labels(outcome)
+        self._seconds = define.histogram(
+            "gateway_answer_seconds", "From a payment's arrival at the gateway to its answer.", LATENCY_BOUNDS_S
+        )
+        self._turned_away = define.counter(
+            "gateway_turned_away",
+            "Requests that were not taken: rate of the client, load of the gateway.",
+            "client",
+            "reason",
+        )
+        self._late = define.counter("gateway_late_replies", "Decisions that came after their deadline.")
+        self._in_flight = define.gauge("gateway_in_flight_payments", "Payments whose callers wait.")
+        self._outage = define.gauge("broker_outage_seconds", "Time since a broker last answered; 0 while they answer.")
+        self._outage.set_function(self.outage_s)
+        self._silent_since_s: float | None = None
+        self._unready: Callable[[], str | None] = lambda: "the gateway starts"
+
+    def measure(self, *, in_flight: Callable[[], int], unready: Callable[[], str | None]) -> None:
+        """See `gateway.server.Observer`."""
+        self._in_flight.set_function(in_flight)
+        self._unready = unready
+
+    def healthy(self) -> str | None:
+        """None: a gateway that has failed has ended."""
+        return None
+
+    def ready(self) -> str | None:
+        """None, or why payments are not decided at the moment."""
+        if self.outage_s() > OUTAGE_MAX_S:
+            return f"no broker has answered for {self.outage_s():.0f} s"
+        return self._unready()
+
+    def notes(self) -> str | None:
+        """None: there is nothing else to say."""
+        return None
+
+    def on_request(self, status: int) -> None:
+        """A request was answered."""
+        self._requests.labels(status).inc()
+
+    def on_turned_away(self, client: str, reason: str) -> None:
+        """A request was not taken."""
+        self._turned_away.labels(client, reason).inc()
+
+    def on_answer(self, outcome: str, seconds: float) -> None:
+        """A payment was answered."""
+        self._answers.labels(outcome).inc()
+        self._seconds.observe([seconds])
+
+    def on_late_reply(self) -> None:
+        """A decision came after its deadline."""
+        self._late.inc()
+
+    def on_brokers(self, *, answer: bool) -> None:
+        """Whether the brokers answer."""
+        if answer:
+            self._silent_since_s = None
+        elif self._silent_since_s is None:
+            self._silent_since_s = time.monotonic()
+
+    def outage_s(self) -> float:
+        """For how long no broker has answered, seconds; 0 while they answer."""
+        return 0.0 if self._silent_since_s is None else time.monotonic() - self._silent_since_s
