@@ -73,7 +73,7 @@ check-fast: install $(TEST_STAMP) ## lint, types, imports, and the tests that ne
 bench: install ## throughput and latency beside the floor and plain Faust
 	@$(BIN)/fraudstream bench $(ARGS)
 
-COMPILE_LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --extra embedded --extra console --extra formats --extra history --group build --no-emit-index-url --no-header --quiet
+COMPILE_LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --extra embedded --extra console --extra formats --extra gateway --extra history --group build --no-emit-index-url --no-header --quiet
 
 lock: install ## resolve both lock files again from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -12,7 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, get_args
 
 import numpy as np
 
@@ -135,3 +135,11 @@ def checked(submissions: Sequence[Submission]) -> list[Submission]:
             submission.refusal = Refusal(event.reason, event.sentence, event.path)
             submission.settle(submission.refusal)
     return [each for each in submissions if each.payment is not None]
+
+
+def compile_publishing() -> None:
+    """Compile what the first payment would wait for, or read it from the cache."""
+    for partitioner in get_args(Partitioner):
+        partitions_of(pack([b"account"]), 12, partitioner)
+    list(write_batches([pack_records([(b"account", b"{}", ())], 0)], BATCH_BYTES_MAX))
+    checked_events([b"{}"])

@@ -14,21 +14,16 @@ from typing import Final, Protocol
 
 import uvicorn
 
-from fraudstream.contracts import Payment
-from fraudstream.engine.contract_check import contract_faults
-from fraudstream.engine.partitioners import partitions_for
 from fraudstream.gateway.access.authentication import Authentication
 from fraudstream.gateway.access.bearer_tokens import BearerTokens, ProviderSettings
 from fraudstream.gateway.access.rate_limits import RateLimits
 from fraudstream.gateway.decider import Decider, ObservesDecisions
 from fraudstream.gateway.fallback import FallbackRules
-from fraudstream.gateway.publisher import PaymentPublisher
+from fraudstream.gateway.publisher import PaymentPublisher, compile_publishing
 from fraudstream.gateway.settings import GatewaySettings
 from fraudstream.gateway.topics import KafkaPayments, ObservesBrokers, ReplyReader
 from fraudstream.gateway.web.app import Gateway, ObservesRequests, create_app
 from fraudstream.gateway.web.connection import Connection
-from fraudstream.kafka.record_batch.outgoing import pack_records
-from fraudstream.kafka.record_batch.writer import write_batches
 from fraudstream.openid.fetching import fetch_url
 
 KEEP_ALIVE_S: Final = 75  # above that of the usual load balancers, which reuse connections for 60 s
@@ -79,7 +74,7 @@ async def serve(
             unready=lambda: None if reader.caught_up else "the replies of before the start are still being read",
         )
         observer.measure(in_flight=lambda: decider.in_flight, unready=gateway.unready)
-        await asyncio.to_thread(_compile)
+        await asyncio.to_thread(compile_publishing)
         server = _Server(_config(gateway))
         await _run(server, listener, reader, publisher, authentication, lambda: on_serving(reader.partition))
 
@@ -119,13 +114,6 @@ async def _run(
         for task in (*tasks, following):
             task.cancel()
         await asyncio.wait((*tasks, following), timeout=STOP_S_MAX)
-
-
-def _compile() -> None:
-    """Compile what the first payment would wait for, or read it from the cache."""
-    partitions_for([b"account"], 12)
-    list(write_batches([pack_records([(b"account", b"{}", ())], 0)], 1_000))
-    contract_faults([Payment("event", 0, "account", "1", "EUR", "debit")])
 
 
 class _Server(uvicorn.Server):
