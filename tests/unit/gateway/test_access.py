@@ -48,25 +48,14 @@ async def test_an_api_key_opens_the_gateway_and_nothing_else_does(tmp_path: Path
     async with GatewayUnderTest(clients=path) as gateway:
         assert (await gateway.post(PAYMENT, bearer(key))).status_code == 200
         assert (await gateway.post(PAYMENT, {"x-api-key": key})).status_code == 200
-        for headers in (
-            {},
-            bearer(other),
-            bearer(ended),
-            bearer(""),
-            bearer(key_digest(key)),
-            bearer(key + " "),
-            bearer("é"),
-        ):
-            sent = {name: value.encode().decode("latin-1") for name, value in headers.items()}
-            answer = await gateway.post(PAYMENT, sent)
-            if headers == bearer(key + " "):
-                assert answer.status_code == 200  # HTTP drops the blank
-                continue
+        for text in (other, ended, "", key_digest(key), key[:-1], "fsg_", "é", "x" * 9_000):
+            answer = await gateway.post(PAYMENT, bearer(text))
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
             assert answer.json()["code"] == "not_authenticated"
+        assert (await gateway.post(PAYMENT)).status_code == 401
         assert (await gateway.client.get("/readyz")).status_code == 200
         assert (await gateway.client.get("/openapi.json")).status_code == 200
-    assert len(gateway.topic.published) == 3
+    assert len(gateway.topic.published) == 2
 
 
 async def test_a_client_does_what_its_scopes_say_and_sees_its_own_payments_alone(tmp_path: Path) -> None:
@@ -99,7 +88,7 @@ async def test_a_key_is_replaced_while_the_gateway_runs_and_a_broken_file_change
 
         async def until(key: str, status: int) -> None:
             async with asyncio.timeout(10):
-                while (await gateway.post(PAYMENT, bearer(key))).status_code != status:
+                while (await gateway.post(PAYMENT, bearer(key))).status_code != status:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 
         await until(new, 401)

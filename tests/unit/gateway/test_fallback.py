@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from fraudstream.contracts import Payment
@@ -34,17 +35,8 @@ rules:
     ids=str,
 )
 def test_the_first_rule_that_fits_counts(fields: dict[str, Any], outcome: Fallback) -> None:
-    payment = Payment(
-        **{
-            "event_id": "e",
-            "occurred_at": 0,
-            "account_id": "a",
-            "amount": "10",
-            "currency": "EUR",
-            "direction": "debit",
-        }
-        | fields
-    )
+    plain = Payment("e", 0, "a", "10", "EUR", "debit")
+    payment = msgspec.structs.replace(plain, **fields)
     assert read_fallback_rules(TEXT, "rules.yaml").outcome(payment) == outcome
 
 
