@@ -23,9 +23,10 @@ from fraudstream.contracts.headers import CORRELATION_HEADER, REPLY_PARTITION_HE
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.contract_check import checked_events
 from fraudstream.engine.partitioners import Partitioner, partitions_of
+from fraudstream.gateway.correlation import BYTES
 from fraudstream.gateway.submission import Refusal, Submission
 from fraudstream.kafka.failures import BROKER_ERRORS
-from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, pack_records
+from fraudstream.kafka.record_batch.outgoing import OutgoingRecords, header_section, pack_records
 from fraudstream.kafka.record_batch.writer import WrittenRecords, write_batches
 
 BATCH_RECORDS_MAX: Final = 500
@@ -52,10 +53,12 @@ class PaymentPublisher:
         self, topic: PaymentsTopic, *, partitioner: Partitioner, replies_topic: str, reply_partition: int
     ) -> None:
         self._topic, self._partitioner = topic, partitioner
-        self._headers = (
+        # The headers of all records but for the correlation id, which always has the same length, at their end.
+        address = (
             (REPLY_TOPIC_HEADER, replies_topic.encode()),
             (REPLY_PARTITION_HEADER, reply_partition.to_bytes(4, "big")),
         )
+        self._section = header_section([*address, (CORRELATION_HEADER, bytes(BYTES))])[:-BYTES]
         self._waiting: deque[Submission] = deque()
         self._some = asyncio.Event()
         self._logged_at_s = -LOG_S
@@ -95,7 +98,12 @@ class PaymentPublisher:
         await asyncio.gather(*sends)
 
     async def _send(self, submissions: Sequence[Submission], partition: int) -> None:
-        records = pack_records(map(self._record, submissions), time.time_ns() // 1_000_000)
+        records = OutgoingRecords(
+            pack(_payment(each).account_id.encode() for each in submissions),
+            pack(each.value for each in submissions),
+            pack(self._section + each.correlation for each in submissions),
+            time.time_ns() // 1_000_000,
+        )
         try:
             for batch in write_batches([records], BATCH_BYTES_MAX):
                 await self._topic.send_batch(batch, partition)
@@ -104,10 +112,6 @@ class PaymentPublisher:
             return
         for submission in submissions:
             submission.published = True
-
-    def _record(self, submission: Submission) -> OutgoingRecord:
-        headers = (*self._headers, (CORRELATION_HEADER, submission.correlation))
-        return _payment(submission).account_id.encode(), submission.value, headers
 
     def _not_published(self, submissions: Sequence[Submission], error: BaseException) -> None:
         """The callers get the answer of their deadline."""
