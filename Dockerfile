@@ -3,7 +3,7 @@ FROM python:3.11-slim AS build
 WORKDIR /source
 COPY . .
 RUN python -m venv /opt/fraudstream \
- && /opt/fraudstream/bin/pip install --no-cache-dir --disable-pip-version-check --constraint requirements.lock ".[console,history]"
+ && /opt/fraudstream/bin/pip install --no-cache-dir --disable-pip-version-check --constraint requirements.lock ".[console,gateway,history]"
 
 FROM python:3.11-slim
 COPY --from=build /opt/fraudstream /opt/fraudstream

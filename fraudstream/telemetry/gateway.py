@@ -13,40 +13,46 @@ from fraudstream.telemetry.metrics import LATENCY_BOUNDS_S, Definitions
 OUTAGE_MAX_S = 5.0
 
 
-class GatewayTelemetry:
-    """The observer of a gateway. `registry`: for the metrics. `version`: of fraudstream."""
+class GatewayMetrics:
+    """The metrics of a gateway."""
 
-    def __init__(self, registry: CollectorRegistry, *, version: str) -> None:
-        self.registry = registry
-        define = Definitions(registry)
-        ProcessCollector(registry=registry)
-        build = Info("fraudstream_build", "Versions of the program and of Python.", registry=registry)
-        build.info({"version": version, "python": platform.python_version()})
-        self._requests = define.counter("gateway_requests", "Requests answered, by HTTP status.", "status")
-        self._answers = define.counter(
+    def __init__(self, define: Definitions) -> None:
+        self.build = Info("fraudstream_build", "Versions of the program and of Python.", registry=define.registry)
+        self.requests = define.counter("gateway_requests", "Requests answered, by HTTP status.", "status")
+        self.answers = define.counter(
             "gateway_answers", "Payments answered, by outcome; timeout: no decision in time.", "outcome"
         )
         for outcome in ("allow", "review", "block", "refused", "timeout"):
-            self._answers.labels(outcome)
-        self._seconds = define.histogram(
+            self.answers.labels(outcome)
+        self.seconds = define.histogram(
             "gateway_answer_seconds", "From a payment's arrival at the gateway to its answer.", LATENCY_BOUNDS_S
         )
-        self._turned_away = define.counter(
+        self.turned_away = define.counter(
             "gateway_turned_away",
             "Requests that were not taken: rate of the client, load of the gateway.",
             "client",
             "reason",
         )
-        self._late = define.counter("gateway_late_replies", "Decisions that came after their deadline.")
-        self._in_flight = define.gauge("gateway_in_flight_payments", "Payments whose callers wait.")
-        self._outage = define.gauge("broker_outage_seconds", "Time since a broker last answered; 0 while they answer.")
-        self._outage.set_function(self.outage_s)
+        self.late = define.counter("gateway_late_replies", "Decisions that came after their deadline.")
+        self.in_flight = define.gauge("gateway_in_flight_payments", "Payments whose callers wait.")
+        self.outage = define.gauge("broker_outage_seconds", "Time since a broker last answered; 0 while they answer.")
+
+
+class GatewayTelemetry:
+    """The observer of a gateway. `registry`: for the metrics. `version`: of fraudstream."""
+
+    def __init__(self, registry: CollectorRegistry, *, version: str) -> None:
+        self.registry = registry
+        ProcessCollector(registry=registry)
+        self.metrics = GatewayMetrics(Definitions(registry))
+        self.metrics.build.info({"version": version, "python": platform.python_version()})
+        self.metrics.outage.set_function(self.outage_s)
         self._silent_since_s: float | None = None
         self._unready: Callable[[], str | None] = lambda: "the gateway starts"
 
     def measure(self, *, in_flight: Callable[[], int], unready: Callable[[], str | None]) -> None:
         """See `gateway.server.Observer`."""
-        self._in_flight.set_function(in_flight)
+        self.metrics.in_flight.set_function(in_flight)
         self._unready = unready
 
     def healthy(self) -> str | None:
@@ -65,20 +71,20 @@ class GatewayTelemetry:
 
     def on_request(self, status: int) -> None:
         """A request was answered."""
-        self._requests.labels(status).inc()
+        self.metrics.requests.labels(status).inc()
 
     def on_turned_away(self, client: str, reason: str) -> None:
         """A request was not taken."""
-        self._turned_away.labels(client, reason).inc()
+        self.metrics.turned_away.labels(client, reason).inc()
 
     def on_answer(self, outcome: str, seconds: float) -> None:
         """A payment was answered."""
-        self._answers.labels(outcome).inc()
-        self._seconds.observe([seconds])
+        self.metrics.answers.labels(outcome).inc()
+        self.metrics.seconds.observe([seconds])
 
     def on_late_reply(self) -> None:
         """A decision came after its deadline."""
-        self._late.inc()
+        self.metrics.late.inc()
 
     def on_brokers(self, *, answer: bool) -> None:
         """Whether the brokers answer."""

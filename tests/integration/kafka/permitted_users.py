@@ -55,6 +55,7 @@ class PermittedUsers:
             "case_actions": cases.case_actions_topic,
             "case_answers": cases.case_answers_topic,
             "audit": unique_name("audit"),
+            "replies": unique_name("replies"),
         }
         self.needs: Mapping[str, Sequence[Acl]] = {
             "worker": [

@@ -14,6 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from fraudstream.telemetry.array_histogram import ArrayHistogram
 from fraudstream.telemetry.bridge import BridgeTelemetry
 from fraudstream.telemetry.cases import CasesTelemetry
+from fraudstream.telemetry.gateway import GatewayTelemetry
 from fraudstream.telemetry.worker import WorkerTelemetry
 
 ROOT = Path(__file__).parents[3]
@@ -33,8 +34,11 @@ def exposed() -> dict[str, set[str]]:
     worker.on_start(stage="account", checkpoint_mode="transaction", rule_set="cafe", layout="babe")
     bridge = BridgeTelemetry(CollectorRegistry(), version="1.2.3")
     bridge.on_lag(0, lag=0)  # its series by partition exist once there is a partition
-    cases = CasesTelemetry(CollectorRegistry(), version="1.2.3")
-    for process in (worker, cases):
+    others = (
+        CasesTelemetry(CollectorRegistry(), version="1.2.3"),
+        GatewayTelemetry(CollectorRegistry(), version="1.2.3"),
+    )
+    for process in (worker, *others):
         for metric in vars(process.metrics).values():
             assert isinstance(metric, (MetricWrapperBase, ArrayHistogram))
             name = metric.name if isinstance(metric, ArrayHistogram) else metric._name
