@@ -43,6 +43,7 @@ public class SpringRequestReply {
             }
         } finally {
             template.stop();
+            template.destroy();
             producers.destroy();
         }
     }

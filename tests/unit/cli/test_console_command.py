@@ -15,9 +15,9 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from fraudstream.cli import console as command
-from fraudstream.cli.listener import listener_at
 from fraudstream.cli.console_settings import ConsoleSettings
 from fraudstream.cli.failure import Failure
+from fraudstream.cli.listener import listener_at
 from fraudstream.cli.main import main
 from fraudstream.cli.time_flags import now_ms
 from fraudstream.console.access.passwords import Passwords
