@@ -21,7 +21,8 @@ from joserfc.jwk import OctKey, RSAKey
 from fraudstream.cli.console_settings import ConsoleSettings
 from fraudstream.cli.failure import Failure
 from fraudstream.console.access.openid_login import WAIT_S
-from fraudstream.console.access.openid_provider import ANSWER_BYTES_MAX, NEW_KEYS_S, fetch_url
+from fraudstream.console.access.openid_provider import NEW_KEYS_S
+from fraudstream.openid.fetching import ANSWER_BYTES_MAX, fetch_url
 from tests.unit.console.console_app import PASSWORD, ConsoleUnderTest, log_in, post
 from tests.unit.console.openid_provider import ISSUER, KEY, ProviderUnderTest
 

@@ -49,7 +49,7 @@ def exposed() -> dict[str, set[str]]:
             kind = "histogram" if isinstance(metric, ArrayHistogram) else str(metric._type)
             for suffix in SUFFIXES[kind]:
                 names.setdefault(f"{name}{suffix}", set()).update(labels)
-    for registry in (worker.registry, cases.registry, bridge.registry):
+    for registry in (worker.registry, bridge.registry, *(each.registry for each in others)):
         for family in registry.collect():
             for sample in family.samples:
                 names.setdefault(sample.name, set()).update(sample.labels)
