@@ -234,7 +234,7 @@ class MetricsSettings(msgspec.Struct, frozen=True):
     ] = 9463
     bridge_port: Annotated[int, Meta(ge=0, le=65_535, description="port of a bridge's metrics; 0: any free one")] = 9461
     gateway_port: Annotated[int, Meta(ge=0, le=65_535, description="port of a gateway's metrics; 0: any free one")] = (
-        9461
+        9460
     )
     history_port: Annotated[
         int, Meta(ge=0, le=65_535, description="port of the history writer's metrics; 0: any free one")

@@ -103,6 +103,7 @@ CASE = Case(
     breached_at_ms=1_772_366_700_000,
     proposal=CaseProposal("r.holm", 1_772_440_000_000, "confirmed_fraud", "card_testing"),
     approved_by="p.lund",
+    partners=("wallet-9",),
     snooze=CaseSnooze(1_772_566_400_300, "r.holm", 1_772_366_400_300, "Away until Monday.", 1),
     closed_by="r.holm",
     closed_at_ms=1_772_440_200_000,
