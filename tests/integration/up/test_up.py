@@ -43,7 +43,7 @@ class UpProcess:
             stdout=subprocess.PIPE,
             stderr=self._errors.open("wb"),
             text=True,
-            env=environment | {"TMPDIR": str(self.scratch)},
+            env=environment | {"TMPDIR": str(self.scratch), "FRAUDSTREAM_GATEWAY_PORT": "0"},
             start_new_session=True,
         )
         assert self.process.stdout is not None
@@ -85,6 +85,12 @@ class UpProcess:
     def errors(self) -> str:
         """Its stderr so far."""
         return self._errors.read_text()
+
+
+@pytest.fixture(autouse=True)
+def any_gateway_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that start at the same moment would both find the usual port free."""
+    monkeypatch.setenv("FRAUDSTREAM_GATEWAY_PORT", "0")
 
 
 @pytest.fixture
