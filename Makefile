@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
+DOCS_STAMP := $(VENV)/.installed-docs
 
-.PHONY: help install compiled up test kafka kafka-stop test-kafka check check-fast lock bench clean
+.PHONY: help install compiled up test kafka kafka-stop test-kafka check check-fast docs reference lock bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +24,10 @@ $(STAMP): pyproject.toml requirements.lock
 # `make up` need not wait for what tests, checks types and trains models.
 $(TEST_STAMP): $(STAMP) requirements-test.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-test.lock
+	@touch $@
+
+$(DOCS_STAMP): $(STAMP) requirements-docs.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-docs.lock
 	@touch $@
 
 # With an empty cache, workers that tests start would compile within the tests' time limits.
@@ -70,15 +75,25 @@ check-fast: install $(TEST_STAMP) ## lint, types, imports, and the tests that ne
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/unit tests/oracle $(ARGS)
 
+docs: install $(DOCS_STAMP) ## build the documentation site; a broken link or anchor is an error
+	$(BIN)/python -m docsite.source build/pages
+	NO_COLOR=1 $(BIN)/zensical build --strict --clean
+	$(BIN)/python -m docsite.built build/site
+	@echo "To read it, search included: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site"
+
+reference: install ## write the generated pages of docs/ again
+	@$(BIN)/python -m docsite.reference
+
 bench: install ## throughput and latency beside the floor and plain Faust
 	@$(BIN)/fraudstream bench $(ARGS)
 
 COMPILE_LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --extra embedded --extra console --extra formats --extra gateway --extra history --group build --no-emit-index-url --no-header --quiet
 
-lock: install ## resolve both lock files again from pyproject.toml
+lock: install ## resolve the lock files again from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(COMPILE_LOCK) --output-file requirements.lock pyproject.toml
 	$(COMPILE_LOCK) --extra learning --group dev --constraint requirements.lock --output-file requirements-test.lock pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --group docs --constraint requirements.lock --no-emit-index-url --no-header --quiet --output-file requirements-docs.lock
 
 clean: ## remove what install made
 	rm -rf $(VENV) build dist *.egg-info
