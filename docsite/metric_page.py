@@ -17,9 +17,9 @@ HEAD: Final = f"""# Metrics
 {GENERATED}
 
 Each process serves `/metrics` in the format of Prometheus, `/healthz` and `/readyz`; [deployment.md](deployment.md)
-says where, [runbook.md](runbook.md) has the alert rules. A counter is shown with the `_total` that Prometheus appends to its
-name. A histogram has `_bucket`, `_sum` and `_count`. Beside these, each process exports the `process_…` metrics of
-Prometheus's own client.
+says where, [runbook.md](runbook.md) has the alert rules. A counter is shown with the `_total` that Prometheus appends
+to its name. A histogram has `_bucket`, `_sum` and `_count`. Beside these, each process exports the `process_…` metrics
+of Prometheus's own client.
 """
 
 
