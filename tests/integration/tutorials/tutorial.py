@@ -54,7 +54,7 @@ class RunningUp:
             self._process.wait()
 
     def workspace(self, name: str) -> Path:
-        """A copy of what the pages read of the repository, to write into; with its .venv, so that `. .venv/bin/activate` works."""
+        """A copy of what the pages read of the repository, to write into, beside a link to its .venv."""
         root = self.directory / name
         root.mkdir()
         for path in REPOSITORY.iterdir():
