@@ -29,7 +29,7 @@ def test_every_metric_that_the_sources_define_is_on_the_page() -> None:
     page = metric_page()
     missing = sorted(name for name in defined if not re.search(rf"`fraudstream_{name}(_total)?`", page))
     assert len(defined) > 50
-    assert missing == [], "add their process to docsite/metric_page.py"
+    assert missing == [], "add their process to PROCESSES in docsite/metric_page.py"
 
 
 @pytest.mark.parametrize(
