@@ -1,4 +1,5 @@
-"""The commands of each tutorial, run in order as a reader would, do what the page says.
+"""The commands of each tutorial, run in order as a reader would, do what the page says; commands of other pages that
+only show something run as they are written.
 
 Limits: the browser's part of the analyst's tutorial is tested with the console; `make up` itself with `up`.
 """
@@ -9,14 +10,21 @@ import sys
 
 import pytest
 
-from docsite.source import REPOSITORY
-from tests.integration.tutorials.tutorial import RunningUp, run_page
+from docsite.shell import page_commands
+from docsite.source import REPOSITORY, read_pages
+from tests.integration.tutorials.tutorial import RunningUp, run_page, run_words
 
 pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
     pytest.mark.skipif(not (REPOSITORY / ".venv/bin/activate").exists(), reason="the pages use .venv: make install"),
 ]
+SHOWING = (
+    *("config", "rules check", "rules test", "rules active", "rules reference", "lists show", "cases list"),
+    *("dead-letters list", "audit list", "audit export", "audit verify --json"),
+    *("console user list", "console token list", "console team list"),
+)
+NOT_HERE = ("/etc/", "--config", "--bootstrap-servers", "…")  # files and servers of a reader
 HAS_JAVA = shutil.which("java") is not None and shutil.which("mvn") is not None
 
 
@@ -58,3 +66,17 @@ def test_the_sre_survives_a_killed_worker_changes_rules_and_takes_a_backup(up: R
     assert "is in force" in activated
     assert "partition 0" in rolled_back
     assert "manifest.json" in exported
+
+
+def test_commands_of_other_pages_that_only_show_something_run_as_written(up: RunningUp) -> None:
+    commands = {
+        command.words
+        for page, text in read_pages(REPOSITORY)
+        if page != "CHANGELOG.md" and not page.startswith(("docs/decisions/", "docs/tutorials/"))
+        for command in page_commands(text)
+        if str(command).startswith(tuple(f"fraudstream {words}" for words in SHOWING))
+        and not any(mark in word for word in command.words for mark in NOT_HERE)
+    }
+    assert len(commands) > 15
+    failed = {" ".join(words): why for words, why in run_words(sorted(commands), up).items() if why is not None}
+    assert failed == {}

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,7 @@ from docsite.source import REPOSITORY
 
 START_S = 400.0
 PAGE_S = 480.0
+COMMAND_S = 120.0
 STOP_S = 60.0
 READ = {"examples", "rules"}  # by the commands of the pages
 
@@ -112,6 +114,29 @@ def run_page(page: str, up: RunningUp, *, without: str | None = None) -> list[st
     )
     assert done.returncode == 0, f"{page}: {done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout.split("\f")[1:]
+
+
+def run_words(commands: Sequence[tuple[str, ...]], up: RunningUp) -> dict[tuple[str, ...], str | None]:
+    """What each `fraudstream …` said when it failed, None if it did not."""
+    ports = up.names()
+    environment = _environment() | {
+        "FRAUDSTREAM_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{ports['BROKER_PORT']}",
+        "FRAUDSTREAM_REDIS_URL": f"redis://127.0.0.1:{ports['REDIS_PORT']}/0",
+    }
+    workspace = up.workspace("commands")
+    said: dict[tuple[str, ...], str | None] = {}
+    for words in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", "fraudstream.cli.main", *words[1:]],
+            cwd=workspace,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+            check=False,
+        )
+        said[words] = None if done.returncode == 0 else f"{done.returncode}: {done.stderr[-500:]}"
+    return said
 
 
 def _environment() -> dict[str, str]:
