@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from docsite.tables import GENERATED, code, plain, table
 from fraudstream.telemetry.bridge import BridgeTelemetry
 from fraudstream.telemetry.cases import CasesTelemetry
+from fraudstream.telemetry.gateway import GatewayTelemetry
 from fraudstream.telemetry.history import HistoryTelemetry
 from fraudstream.telemetry.worker import WorkerTelemetry
 
@@ -42,6 +43,7 @@ PROCESSES: Final[Mapping[str, Callable[[CollectorRegistry], object]]] = {
     "Worker": lambda registry: WorkerTelemetry(registry, version=""),
     "Case agent": lambda registry: CasesTelemetry(registry, version=""),
     "Writer of the history store": lambda registry: HistoryTelemetry(registry, version=""),
+    "Gateway": lambda registry: GatewayTelemetry(registry, version=""),
     "Bridge": lambda registry: BridgeTelemetry(registry, version=""),
 }
 
