@@ -7,11 +7,16 @@
 
 Anyone who can write a cache can run code as its reader. So 3 and 4 are used only if no other user can write there. If
 none can be used, the program compiles again at every start.
+
+An image may ship compiled code in `shipped/compiled` of the package, which is read-only. It is copied to the cache, and
+used there on the kind of processor that it was compiled for (NUMBA_CPU_NAME).
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,6 +24,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 GIVEN: Final = "NUMBA_CACHE_DIR"
+SHIPPED: Final = Path(__file__).parents[1] / "shipped" / "compiled"
 
 _NAME: Final = "fraudstream"
 _PACKAGE: Final = Path(__file__).parent / "__pycache__"
@@ -54,6 +60,22 @@ def jit_cache(environment: Mapping[str, str], package: Path = _PACKAGE, uid: int
         except OSError as error:
             refused.append(f"{directory}: {error.strerror}")
     return JitCache(None, tuple(refused))
+
+
+def seed(directory: Path, entry: str, shipped: Path = SHIPPED) -> None:
+    """Copy the folder `entry` of compiled code that ships with the program, unless the cache has one or none ships.
+
+    In one step: other processes find all of it, or nothing. Raises `OSError`.
+    """
+    if (directory / entry).exists() or not (shipped / entry).is_dir():
+        return
+    with tempfile.TemporaryDirectory(dir=directory, prefix=f"{entry}.") as unfinished:
+        shutil.copytree(shipped / entry, copied := Path(unfinished) / entry)
+        try:
+            copied.rename(directory / entry)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # another process was first
+                raise
 
 
 def _candidates(environment: Mapping[str, str], package: Path, uid: int) -> Iterator[tuple[Path, bool]]:

@@ -19,7 +19,7 @@ import numba
 from numba.core.caching import FunctionCache, NullCache
 from numba.core.registry import CPUDispatcher
 
-from fraudstream.compiled.cache import GIVEN, JitCache, jit_cache
+from fraudstream.compiled.cache import GIVEN, JitCache, jit_cache, seed
 
 # The modules whose source is compiled to machine code, relative to the package, without the suffix.
 COMPILED = (
@@ -232,8 +232,16 @@ class _NoCache(NullCache):
 
 @cache
 def _jit_cache() -> JitCache:
-    """The cache of this process, found once."""
-    return jit_cache(os.environ)
+    """The cache of this process, found once, with the compiled code that ships with the program in it."""
+    found = jit_cache(os.environ)
+    if found.directory is not None:
+        try:
+            seed(found.directory, _ENTRY)
+        except OSError as error:  # a full disk, for example
+            _warn(
+                f"compiled code of the image cannot be copied to {found.directory} ({error.strerror}): it is compiled"
+            )
+    return found
 
 
 def _warn(sentence: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fraudstream.compiled.cache import jit_cache
+from fraudstream.compiled.cache import jit_cache, seed
 
 UID = os.geteuid()
 
@@ -100,3 +100,50 @@ def test_where_nothing_can_be_written_the_cache_is_nowhere(tmp_path: Path, monke
     monkeypatch.setattr(tempfile, "gettempdir", no_directory)
     monkeypatch.setenv("HOME", str(tmp_path / "file" / "home"))
     assert jit_cache({}, unusable(tmp_path)).directory is None
+
+
+def shipped_code(tmp_path: Path) -> Path:
+    """A read-only directory as an image ships it."""
+    shipped = tmp_path / "shipped"
+    (shipped / "numba-1" / "engine").mkdir(parents=True)
+    (shipped / "numba-1" / "engine" / "kernel.1.nbc").write_bytes(b"code")
+    return shipped
+
+
+def test_compiled_code_that_ships_with_the_program_is_copied_to_the_cache(tmp_path: Path) -> None:
+    shipped = shipped_code(tmp_path)
+    (cache := tmp_path / "cache").mkdir()
+    seed(cache, "numba-1", shipped)
+    assert (cache / "numba-1" / "engine" / "kernel.1.nbc").read_bytes() == b"code"
+    assert [path.name for path in cache.iterdir()] == ["numba-1"]
+
+
+def test_a_cache_that_has_code_of_these_sources_keeps_it(tmp_path: Path) -> None:
+    shipped, cache = shipped_code(tmp_path), tmp_path / "cache"
+    (cache / "numba-1").mkdir(parents=True)
+    seed(cache, "numba-1", shipped)
+    assert not list((cache / "numba-1").iterdir())
+
+
+def test_code_of_other_sources_is_not_copied(tmp_path: Path) -> None:
+    shipped = shipped_code(tmp_path)
+    (cache := tmp_path / "cache").mkdir()
+    seed(cache, "numba-2", shipped)
+    seed(cache, "numba-1", tmp_path / "nothing ships")
+    assert not list(cache.iterdir())
+
+
+def test_of_two_processes_that_copy_at_once_the_first_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = shipped_code(tmp_path)
+    (cache := tmp_path / "cache").mkdir()
+    rename = Path.rename
+
+    def second(copied: Path, to: Path) -> Path:
+        (to / "engine").mkdir(parents=True)
+        (to / "engine" / "kernel.1.nbc").write_bytes(b"first")
+        return rename(copied, to)
+
+    monkeypatch.setattr(Path, "rename", second)
+    seed(cache, "numba-1", shipped)
+    assert (cache / "numba-1" / "engine" / "kernel.1.nbc").read_bytes() == b"first"
+    assert [path.name for path in cache.iterdir()] == ["numba-1"]
