@@ -20,6 +20,7 @@ from fraudstream import __version__
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, load_settings, overrides_of
 from fraudstream.compiled.cache import GIVEN as JIT_CACHE
+from fraudstream.compiled.processor import NAMED, missing_instructions
 from fraudstream.operations.errors import OperationError
 from fraudstream.supervision import exit_codes
 
@@ -121,6 +122,12 @@ def _run(argv: list[str]) -> int:
     settings = load_settings(common.config, os.environ, overrides_of(common.set, args))
     if settings.cache.directory is not None:
         os.environ[JIT_CACHE] = os.path.abspath(settings.cache.directory)  # for this process and those it starts
+    if missing := missing_instructions(os.environ):
+        raise Failure(
+            f"this processor lacks {', '.join(missing)}, which compiled code may use under "
+            f"{NAMED}={os.environ[NAMED]}. Unset {NAMED}, or build the image for this processor (docs/kubernetes.md).",
+            exit_codes.REFUSED,
+        )
     code = called.module().run(args, settings)
     sys.stdout.flush()  # here, so that `main` catches the BrokenPipeError, not the interpreter at its end
     return code
