@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 DOCS_STAMP := $(VENV)/.installed-docs
 
-.PHONY: help install compiled up test kafka kafka-stop test-kafka check check-fast docs reference lock bench clean
+.PHONY: help install compiled up test kafka kafka-stop test-kafka check check-fast check-deploy image sbom docs reference lock bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -87,13 +87,41 @@ reference: install ## write the generated pages of docs/ again
 bench: install ## throughput and latency beside the floor and plain Faust
 	@$(BIN)/fraudstream bench $(ARGS)
 
-COMPILE_LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --extra embedded --extra console --extra formats --extra gateway --extra history --group build --no-emit-index-url --no-header --quiet
+# With hashes: pip refuses a file that is not the one that was locked.
+COMPILE_LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+SERVED = --extra console --extra formats --extra gateway --extra history
+EVERYTHING = $(SERVED) --extra embedded --group build
 
 lock: install ## resolve the lock files again from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(COMPILE_LOCK) --output-file requirements.lock pyproject.toml
-	$(COMPILE_LOCK) --extra learning --group dev --constraint requirements.lock --output-file requirements-test.lock pyproject.toml
-	$(BIN)/uv pip compile --universal --python-version 3.11 --group docs --constraint requirements.lock --no-emit-index-url --no-header --quiet --output-file requirements-docs.lock
+	$(COMPILE_LOCK) $(EVERYTHING) --output-file requirements.lock pyproject.toml
+	$(COMPILE_LOCK) $(EVERYTHING) --extra learning --group dev --constraint requirements.lock --output-file requirements-test.lock pyproject.toml
+	$(COMPILE_LOCK) $(SERVED) --constraint requirements.lock --output-file requirements-image.lock pyproject.toml
+	$(COMPILE_LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
+	$(COMPILE_LOCK) --group docs --constraint requirements.lock --output-file requirements-docs.lock
+	$(COMPILE_LOCK) --group deploy --output-file requirements-deploy.lock
+
+# Tools that only deployment needs are not in the way of the program's own packages.
+DEPLOY_VENV := .venv-deploy
+$(DEPLOY_VENV)/.installed: requirements-deploy.lock
+	$(PYTHON) -m venv $(DEPLOY_VENV)
+	@$(DEPLOY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-deploy.lock
+	@touch $@
+
+check-deploy: $(DEPLOY_VENV)/.installed ## check deploy/: alert rules, compose, the chart and its manifests
+	@PATH="$(CURDIR)/$(DEPLOY_VENV)/bin:$$PATH" deploy/check.sh
+
+image: ## build the image, its base named by the digest that the tag has now; needs Docker
+	@set -e; base=$(or $(BASE),python:3.11-slim-bookworm); \
+	digest=$$(docker buildx imagetools inspect "$$base" --format '{{json .Manifest.Digest}}' | tr -d '"'); \
+	echo "base: $$base@$$digest"; \
+	docker buildx build --build-arg PYTHON_IMAGE="$$base@$$digest" --provenance=mode=max --sbom=true --tag $(or $(TAG),fraudstream) $(ARGS) .
+
+sbom: $(DEPLOY_VENV)/.installed ## write the bill of materials of the image's Python packages: dist/fraudstream.cdx.json
+	@mkdir -p dist
+	@$(DEPLOY_VENV)/bin/cyclonedx-py requirements requirements-image.lock --pyproject pyproject.toml --output-reproducible \
+	    --output-format JSON --output-file dist/fraudstream.cdx.json
+	@echo "dist/fraudstream.cdx.json: $$(grep -c '"purl"' dist/fraudstream.cdx.json) packages"
 
 clean: ## remove what install made
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(DEPLOY_VENV) build dist *.egg-info

@@ -68,4 +68,6 @@ def test_the_image_gets_everything_the_wheel_is_built_from() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert {*wheel["packages"], *wheel["force-include"], project["project"]["readme"], "pyproject.toml"} <= sent
-    assert "requirements.lock" in sent
+    copied = re.findall(r"[\w-]+\.lock", (ROOT / "Dockerfile").read_text())
+    assert copied
+    assert set(copied) <= sent
