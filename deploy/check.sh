@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks everything under deploy/ that can be checked without running it. A tool that is missing is named, and fails the check
-# unless its name is in SKIP ("promtool compose"): a check that did not run must not look like one that passed.
+# unless its name is in SKIP ("promtool compose kubernetes"): a check that did not run must not look like one that passed.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -25,4 +25,14 @@ elif command -v docker-compose >/dev/null; then
 else
     missing compose "Debian: apt-get install docker-compose"
 fi
+
+kubernetes=
+for tool in helm:helm.sh/helm/v3/cmd/helm kubeconform:github.com/yannh/kubeconform/cmd/kubeconform kube-score:github.com/zegl/kube-score/cmd/kube-score; do
+    command -v "${tool%%:*}" >/dev/null || { kubernetes=missing; missing kubernetes "${tool%%:*}: go install ${tool#*:}@latest"; }
+done
+if [ -z "$kubernetes" ] && ! python3 -c "from importlib.util import find_spec as f; exit(f('kubernetes_validate') is None)"; then
+    kubernetes=missing
+    missing kubernetes "the Python package kubernetes-validate: make check-deploy has it"
+fi
+[ -n "$kubernetes" ] || deploy/kubernetes/check.sh
 echo "deploy/check.sh: ok"

@@ -1,0 +1,168 @@
+"""What helm makes of the chart. Needs helm: `go install helm.sh/helm/v3/cmd/helm@latest`."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fraudstream.cli.rule_files import load_rule_set
+from fraudstream.cli.settings import load_settings
+from tests.unit.deploy.manifests import Object, config_of, named, of_kind, read_directory, read_objects, workloads
+
+ROOT = Path(__file__).parents[3]
+KUBERNETES = ROOT / "deploy/kubernetes"
+
+pytestmark = pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed")
+
+SEVERAL_PARTITIONS = ("worker.replicas=3", "worker.partitions=12", "settings.worker.standby=false")
+
+
+def helm(*values: str, files: tuple[Path, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """`helm template` with these values."""
+    sets = [argument for value in values for argument in ("--set", value)]
+    given = [argument for file in files for argument in ("--values", str(file))]
+    return subprocess.run(
+        ["helm", "template", "fraudstream", "chart", "--kube-version", "1.30.0", *sets, *given],
+        cwd=KUBERNETES,
+        capture_output=True,
+        text=True,
+    )
+
+
+def rendered(*values: str, files: tuple[Path, ...] = ()) -> list[Object]:
+    """The objects of the chart with these values."""
+    done = helm(*values, files=files)
+    assert done.returncode == 0, done.stderr
+    return read_objects(done.stdout)
+
+
+def worker_environment(*values: str) -> dict[str, str]:
+    [worker] = (each for each in workloads(rendered(*values)) if each.part == "worker")
+    return worker.environment()
+
+
+def test_the_plain_manifests_are_what_the_chart_makes(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, KUBERNETES / "render.py", tmp_path], check=True, capture_output=True)
+    plain = KUBERNETES / "plain"
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in plain.iterdir()}
+    for path in tmp_path.iterdir():
+        assert path.read_text() == (plain / path.name).read_text(), f"{path.name}: run deploy/kubernetes/render.py"
+
+
+def test_workers_of_several_partitions_are_static_members_by_their_ordinal() -> None:
+    variable = "FRAUDSTREAM_WORKER_GROUP_INSTANCE_ID"
+    [worker] = (each for each in workloads(rendered(*SEVERAL_PARTITIONS)) if each.part == "worker")
+    [identity] = (each for each in worker.container["env"] if each["name"] == variable)
+    assert identity["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}  # fraudstream-worker-0, -1, …
+    assert load_settings(environment=worker.environment()).worker.group_instance_id == "worker-0"
+    assert variable not in worker_environment()
+    assert variable in worker_environment("worker.staticMembership=true")
+    assert variable not in worker_environment(*SEVERAL_PARTITIONS, "worker.staticMembership=false")
+
+
+def test_a_worker_has_the_time_for_its_last_checkpoint_by_its_session_time_out() -> None:
+    by_setting = {
+        seconds: named(rendered(f"settings.worker.session_timeout_s={seconds}"), "StatefulSet", "fraudstream-worker")[
+            "spec"
+        ]["template"]["spec"]["terminationGracePeriodSeconds"]
+        for seconds in (10, 45)
+    }
+    assert by_setting == {10: 15, 45: 33}
+
+
+def test_rules_of_a_directory_reach_the_worker_as_they_are(tmp_path: Path) -> None:
+    script = [sys.executable, str(KUBERNETES / "rules_values.py"), str(ROOT / "rules")]
+    (values := tmp_path / "rules.yaml").write_text(
+        subprocess.run(script, check=True, capture_output=True, text=True).stdout
+    )
+    objects = rendered(files=(values,))
+    for workload in workloads(objects):
+        directory = tmp_path / workload.part
+        if workload.part == "cases":
+            assert "FRAUDSTREAM_RULES_DIRECTORY" not in workload.environment()
+            continue
+        for path, text in config_of(objects, workload).items():
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            (directory / path).write_text(text)
+        assert workload.environment()["FRAUDSTREAM_RULES_DIRECTORY"] == "/etc/fraudstream/rules"
+        assert load_rule_set(directory / "rules").digest == load_rule_set(ROOT / "rules").digest
+
+
+def test_workers_are_scaled_up_to_the_partitions() -> None:
+    objects = rendered(*SEVERAL_PARTITIONS, "worker.autoscaling.enabled=true")
+    scaled = named(objects, "ScaledObject", "fraudstream-worker")["spec"]
+    assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (3, 12)
+    worker = named(objects, scaled["scaleTargetRef"]["kind"], scaled["scaleTargetRef"]["name"])
+    assert "replicas" not in worker["spec"]  # else each upgrade would undo what was scaled
+
+
+def test_a_pod_is_replaced_when_its_settings_change() -> None:
+    def checksums(*values: str) -> dict[str, str]:
+        return {
+            each.part: each.object["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+            for each in workloads(rendered(*values))
+        }
+
+    before, after = checksums(), checksums("cases.settings.cases.group=other")
+    assert {part for part in before if before[part] != after[part]} == {"cases"}
+
+
+def test_secrets_are_files() -> None:
+    [worker] = (each for each in workloads(rendered("worker.secretName=kafka-user")) if each.part == "worker")
+    [volume] = (each for each in worker.pod["volumes"] if each["name"] == "secrets")
+    assert volume["secret"]["secretName"] == "kafka-user"
+    assert volume["secret"]["defaultMode"] == 0o440
+    assert "secret" not in str(worker.container["env"]).lower()
+
+
+def test_the_console_reads_the_store_that_the_history_writer_writes() -> None:
+    objects = rendered("history.enabled=true")
+    claims = {
+        each.part: [
+            volume["persistentVolumeClaim"]["claimName"]
+            for volume in each.pod["volumes"]
+            if "persistentVolumeClaim" in volume
+        ]
+        for each in workloads(objects)
+    }
+    [claim] = of_kind(objects, "PersistentVolumeClaim")
+    assert claims["history"] == claims["console"] == [claim["metadata"]["name"]]
+    writer = named(objects, "Deployment", "fraudstream-history")["spec"]
+    assert (writer["replicas"], writer["strategy"]["type"]) == (1, "Recreate")
+
+
+def test_a_release_of_another_name_has_objects_of_its_own() -> None:
+    done = subprocess.run(
+        ["helm", "template", "second", "chart", "--kube-version", "1.30.0"],
+        cwd=KUBERNETES,
+        capture_output=True,
+        text=True,
+    )
+    names = {each["metadata"]["name"] for each in read_objects(done.stdout)}
+    assert names
+    assert all(name.startswith("second-fraudstream") for name in names)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("worker.replica=3", "additional properties 'replica' not allowed"),
+        ("settings.kafka.sasl_password=hunter2", "invalid propertyName 'sasl_password'"),
+        ("image.digest=sha256:12", "does not match pattern"),
+        ("settings.worker.standby=false", "each partition has one worker"),
+        ("worker.autoscaling.enabled=true", "worker.autoscaling has nothing to add"),
+    ],
+)
+def test_values_that_cannot_work_are_refused(value: str, sentence: str) -> None:
+    done = helm(value)
+    assert done.returncode != 0
+    assert sentence in done.stderr
+
+
+def test_the_plain_manifests_are_read() -> None:
+    """Guard: the directory that is compared is the one that is committed."""
+    assert len(read_directory(KUBERNETES / "plain")) > 15
