@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fraudstream.cli.main import COMMANDS, parser
 from fraudstream.cli.rule_files import load_rule_set
 from fraudstream.cli.settings import load_settings
 from tests.unit.deploy.manifests import Object, config_of, named, of_kind, read_directory, read_objects, workloads
@@ -133,6 +135,17 @@ def test_the_console_reads_the_store_that_the_history_writer_writes() -> None:
     assert claims["history"] == claims["console"] == [claim["metadata"]["name"]]
     writer = named(objects, "Deployment", "fraudstream-history")["spec"]
     assert (writer["replicas"], writer["strategy"]["type"]) == (1, "Recreate")
+
+
+def test_a_bridge_has_its_flags(tmp_path: Path) -> None:
+    flags = ["--from", "bank.transfers", "--format", "pacs.008"]
+    (values := tmp_path / "values.yaml").write_text(f"bridge: {{enabled: true, arguments: {json.dumps(flags)}}}")
+    [bridge] = (each for each in workloads(rendered(files=(values,))) if each.part == "bridge")
+    _, _, command, *rest = bridge.container["args"]
+    args = parser(COMMANDS[command]).parse_args([command, *rest])
+    assert (vars(args)["bridge.source_topic"], args.format) == ("bank.transfers", ["pacs.008"])
+    metrics = load_settings(environment=bridge.environment()).metrics
+    assert bridge.container["ports"] == [{"name": "metrics", "containerPort": metrics.bridge_port}]
 
 
 def test_a_release_of_another_name_has_objects_of_its_own() -> None:

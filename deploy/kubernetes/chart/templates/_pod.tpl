@@ -78,7 +78,7 @@ spec:
     - name: {{ .part }}
       image: {{ include "fraudstream.image" $root }}
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-      args: [--config, /etc/fraudstream/fraudstream.toml, {{ join ", " .args }}]
+      args: {{ concat (list "--config" "/etc/fraudstream/fraudstream.toml") .args | toJson }}
       env:
         {{- if and .rules $root.Values.rules }}
         - {name: FRAUDSTREAM_RULES_DIRECTORY, value: /etc/fraudstream/rules}
