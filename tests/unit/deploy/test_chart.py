@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -148,6 +149,20 @@ def test_a_bridge_has_its_flags(tmp_path: Path) -> None:
     assert bridge.container["ports"] == [{"name": "metrics", "containerPort": metrics.bridge_port}]
 
 
+def test_the_values_in_the_documentation_give_settings_that_the_program_takes(tmp_path: Path) -> None:
+    text = (ROOT / "docs/kubernetes.md").read_text()
+    [example] = re.findall(r"```yaml\n(# values.yaml\n.*?)```", text, re.DOTALL)
+    (values := tmp_path / "values.yaml").write_text(example.replace("sha256:…", f"sha256:{'0' * 64}"))
+    objects = rendered(files=(values,))
+    for workload in workloads(objects):
+        (file := tmp_path / "fraudstream.toml").write_text(config_of(objects, workload)["fraudstream.toml"])
+        settings = load_settings(str(file), workload.environment())
+        assert settings.kafka.security_protocol == "SASL_SSL"
+        assert settings.kafka.sasl_username is not None
+        [secret] = (each for each in workload.pod["volumes"] if each["name"] == "secrets")
+        assert secret["secret"]["secretName"] == f"fraudstream-{workload.part}"
+
+
 def test_a_release_of_another_name_has_objects_of_its_own() -> None:
     done = subprocess.run(
         ["helm", "template", "second", "chart", "--kube-version", "1.30.0"],
@@ -167,6 +182,10 @@ def test_a_release_of_another_name_has_objects_of_its_own() -> None:
         ("settings.kafka.sasl_password=hunter2", "invalid propertyName 'sasl_password'"),
         ("image.digest=sha256:12", "does not match pattern"),
         ("settings.worker.standby=false", "each partition has one worker"),
+        (
+            "settings.kafka.ssl_cafile=/run/secrets/fraudstream/ca.pem",
+            "secretName is empty, but its settings name a file",
+        ),
         ("worker.autoscaling.enabled=true", "worker.autoscaling has nothing to add"),
     ],
 )

@@ -23,6 +23,9 @@
 
 {{/* The data of the ConfigMap of a part: its settings, its files, and the rules if it reads them. Arguments: root, part, rules. */}}
 {{- define "fraudstream.configData" -}}
+{{- if and (contains "/run/secrets/fraudstream/" (include "fraudstream.settings" .)) (not (index .root.Values .part).secretName) }}
+{{- fail (printf "%s.secretName is empty, but its settings name a file in /run/secrets/fraudstream: name the Secret with that key, or move the setting from `settings` to the part that needs it." .part) }}
+{{- end -}}
 fraudstream.toml: |
   {{- include "fraudstream.settings" . | nindent 2 }}
 {{- range $name, $text := (index .root.Values .part).files }}
