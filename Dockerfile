@@ -43,6 +43,6 @@ ENV PATH=/opt/fraudstream/bin:$PATH NUMBA_CACHE_DIR=/var/cache/fraudstream PYTHO
 # A number: Kubernetes' runAsNonRoot cannot check a name.
 USER 10001:0
 WORKDIR /
-EXPOSE 9463 9464 8460
+EXPOSE 9463 9464 8460 8470
 ENTRYPOINT ["fraudstream"]
 CMD ["--help"]

@@ -32,9 +32,6 @@ PORTS: dict[str, dict[str, str]] = {
 }
 
 each_workload = pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.part)
-# The chart has parts whose command is still being made.
-RUNNABLE = [each for each in WORKLOADS if each.container["args"][2] in COMMANDS]
-each_runnable = pytest.mark.parametrize("workload", RUNNABLE, ids=lambda workload: workload.part)
 
 
 def settings_of(workload: Workload, directory: Path) -> Settings:
@@ -46,7 +43,6 @@ def settings_of(workload: Workload, directory: Path) -> Settings:
 
 def test_there_is_a_workload_for_each_part() -> None:
     assert set(BY_PART) == set(PORTS)
-    assert {each.part for each in RUNNABLE} >= {"topics", "worker", "cases", "console"}
 
 
 @each_workload
@@ -81,7 +77,7 @@ def test_a_pod_has_the_memory_that_it_asks_for_and_no_limit_of_cpu(workload: Wor
     assert "cpu" not in resources["limits"]
 
 
-@each_runnable
+@each_workload
 def test_the_program_takes_the_arguments_and_the_settings(workload: Workload, tmp_path: Path) -> None:
     first, file, command, *rest = workload.container["args"]
     assert (first, file) == ("--config", CONFIG)
@@ -90,9 +86,10 @@ def test_the_program_takes_the_arguments_and_the_settings(workload: Workload, tm
     if "metrics" in ports_of(workload):
         assert settings.metrics.host == "0.0.0.0"
     settings.console.server_settings()  # refuses an address that is not loopback without HTTPS
+    settings.gateway.check()  # and without clients
 
 
-@each_runnable
+@each_workload
 def test_ports_are_those_of_the_settings(workload: Workload, tmp_path: Path) -> None:
     settings = settings_of(workload, tmp_path)
     expected = {name: attrgetter(setting)(settings) for name, setting in PORTS[workload.part].items()}
@@ -108,13 +105,13 @@ def ports_of(workload: Workload) -> dict[str, int]:
 
 def test_a_pod_is_not_killed_while_the_program_stops_in_its_time(tmp_path: Path) -> None:
     worker = settings_of(BY_PART["worker"], tmp_path).worker
+    gateway = settings_of(BY_PART["gateway"], tmp_path).gateway
     stop_s = {
         "worker": worker.session_timeout_s / 2 + worker_processes.LEAVE_S_MAX + worker_processes.EXIT_S_MAX,
         "cases": case_agent.STOP_S_MAX,
         "console": 5 + 3 * server.STOP_S_MAX,  # the hook, then open requests, the audit log, the readers of topics
+        "gateway": 5 + gateway.drain_s,
     }
-    if "gateway" in COMMANDS:
-        stop_s["gateway"] = 5 + attrgetter("gateway.drain_s")(settings_of(BY_PART["gateway"], tmp_path))
     for part, seconds in stop_s.items():
         assert BY_PART[part].pod["terminationGracePeriodSeconds"] >= math.ceil(seconds), part
 
