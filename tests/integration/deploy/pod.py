@@ -46,6 +46,12 @@ done
 cp /etc/hosts /etc/nsswitch.conf /etc/ld.so.cache "$root/etc/" 2>/dev/null || true
 cp -R "$root.etc/." "$root/etc/fraudstream"
 chmod -R a+rX "$root/etc"
+if [ -d "$root.secrets" ]; then
+    mkdir -p "$root/run/secrets"
+    cp -R "$root.secrets" "$root/run/secrets/fraudstream"
+    chgrp -R "$gid" "$root/run/secrets"
+    chmod 0440 "$root/run/secrets/fraudstream"/*
+fi
 for path in $writable; do
     mkdir -p "$root$path"
     mount -t tmpfs -o "size=256m,mode=770,uid=0,gid=$gid" volume "$root$path"
@@ -93,7 +99,8 @@ def _memory_groups() -> tuple[Path, str, str] | None:
 class Pod:
     """One running pod. `environment`: beside that of the manifest. `entry_point`: the command in place of the image's.
 
-    `compiled`: a folder of compiled code for its cache. `shown`: more paths of this machine that the program needs.
+    `secrets`: the keys of its Secret. `compiled`: a folder of compiled code for its cache. `shown`: more paths of this
+    machine that the program needs.
     """
 
     def __init__(
@@ -103,6 +110,7 @@ class Pod:
         directory: Path,
         environment: Mapping[str, str],
         *,
+        secrets: Mapping[str, str] | None = None,
         compiled: Path | None = None,
         entry_point: Sequence[str] = (PYTHON, "-P", "-m", "fraudstream.cli.main"),
         shown: Sequence[str] = (str(ROOT), str(Path(sys.prefix).resolve()), sys.base_prefix),
@@ -119,6 +127,10 @@ class Pod:
         for path, text in config_of(objects, workload).items():
             (file := root.with_name(f"{root.name}.etc") / path).parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
+        if secrets:
+            (folder := root.with_name(f"{root.name}.secrets")).mkdir()
+            for name, text in secrets.items():
+                (folder / name).write_text(text)
         security, container = workload.pod["securityContext"], workload.container
         writable = [each["mountPath"] for each in container["volumeMounts"] if not each.get("readOnly")]
         variables = {"PATH": os.environ["PATH"], **workload.environment(), **environment}

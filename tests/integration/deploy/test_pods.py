@@ -15,6 +15,7 @@ import pytest
 from fraudstream.compiled import jit
 from fraudstream.compiled.cache import jit_cache
 from fraudstream.embedded import embedded_broker, embedded_redis
+from fraudstream.gateway.access.clients import key_digest, new_key
 from tests.integration.deploy.pod import PYTHON, ROOT, Pod, why_not
 from tests.integration.own_kafka import free_ports
 from tests.unit.deploy.manifests import read_directory, workloads
@@ -28,15 +29,24 @@ pytestmark = pytest.mark.skipif(reason is not None, reason=f"runs pods without K
 
 
 @contextmanager
-def running(part: str, directory: Path, environment: dict[str, str]) -> Iterator[Pod]:
+def running(part: str, directory: Path, environment: dict[str, str], secrets: dict[str, str]) -> Iterator[Pod]:
     """A pod, removed at the end. It finds the compiled code of this process, as that of the image."""
     here = jit_cache(os.environ).directory
     compiled = here / jit._ENTRY if here is not None and (here / jit._ENTRY).exists() else None
-    pod = Pod(OBJECTS, BY_PART[part], directory, {"PYTHONPATH": str(ROOT), **environment}, compiled=compiled)
+    pod = Pod(
+        OBJECTS, BY_PART[part], directory, {"PYTHONPATH": str(ROOT), **environment}, secrets=secrets, compiled=compiled
+    )
     try:
         yield pod
     finally:
         pod.remove()
+
+
+def clients_file() -> str:
+    """What `gateway.clients_file` holds: one client."""
+    digest = key_digest(new_key())
+    key = f"{{sha256: {digest}, expires_at: 2099-01-01T00:00:00Z}}"
+    return f"clients:\n  - {{name: checkout, scopes: [decide], api_keys: [{key}]}}\n"
 
 
 def wait_until_ready(pod: Pod, port: int) -> None:
@@ -59,16 +69,19 @@ def test_pods_start_get_ready_and_stop_in_their_time(tmp_path: Path) -> None:
             "FRAUDSTREAM_REDIS_URL": redis,
             "FRAUDSTREAM_WORKER_CHECKPOINT_MODE": "batch",
             "FRAUDSTREAM_TOPICS_REPLICATION": "1",
+            "FRAUDSTREAM_GATEWAY_PORT": "0",
         }
-        with running("topics", tmp_path, environment) as topics:
+        with running("topics", tmp_path, environment, {}) as topics:
             assert topics.wait(READY_S_MAX) == 0, topics.output()
         for part, setting in (
             ("worker", "FRAUDSTREAM_METRICS_PORT"),
             ("cases", "FRAUDSTREAM_METRICS_CASES_PORT"),
             ("console", "FRAUDSTREAM_CONSOLE_PORT"),
+            ("gateway", "FRAUDSTREAM_METRICS_GATEWAY_PORT"),
         ):
+            secrets = {"clients.yaml": clients_file()} if part == "gateway" else {}
             port = free_ports(1)
-            with running(part, tmp_path, {**environment, setting: str(port)}) as pod:
+            with running(part, tmp_path, {**environment, setting: str(port)}, secrets) as pod:
                 wait_until_ready(pod, port)
                 assert pod.stop(BY_PART[part].pod["terminationGracePeriodSeconds"]) == 0, pod.output()
                 assert "Traceback" not in pod.output()
