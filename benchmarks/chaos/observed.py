@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 from benchmarks.chaos.environment import Environment
 from benchmarks.chaos.servers import RedisServer
 from benchmarks.chaos.topic_reader import Records, read_partition
+from fraudstream.cases.held import Source
 from fraudstream.cases.record import source_of
-from fraudstream.cases.store import Source
 from fraudstream.cases.view import PREFIX
 from fraudstream.contracts import Case
 from fraudstream.contracts.headers import RECORD_HEADER, record_of

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from aiokafka import ConsumerRecord
 
 from benchmarks.chaos.observed import Observed
+from fraudstream.cases.held import Source
 from fraudstream.cases.record import source_of
-from fraudstream.cases.store import Source
 from fraudstream.contracts.headers import FEATURES_HEADER
 from fraudstream.engine.engine import Engine
 

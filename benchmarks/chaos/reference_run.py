@@ -14,9 +14,10 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from benchmarks.chaos.state_rows import rows_of
+from fraudstream.cases.held import Held
 from fraudstream.cases.labels import labels_of
 from fraudstream.cases.record import held_of, source_of
-from fraudstream.cases.store import CaseStore, Held
+from fraudstream.cases.store import CaseStore
 from fraudstream.contracts import Alert, Case, CaseAction
 from fraudstream.contracts.dead_letter import dead_letter
 from fraudstream.contracts.headers import (

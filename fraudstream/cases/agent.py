@@ -35,6 +35,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from mode import Service
 
+from fraudstream.cases.absence_reader import READ_INTERVAL_S, AbsenceReader
+from fraudstream.cases.absences import AbsenceStore
 from fraudstream.cases.assignment import Assignment
 from fraudstream.cases.case_log import CaseLog
 from fraudstream.cases.cluster import check_partitions, connect
@@ -71,7 +73,7 @@ class CaseAgent(Service):
     is the error that ended it.
 
     `observer`: metrics. `view`: the view in Redis, by default that of `settings.redis_url`. `now_ms`: the clock of
-    timers, ms since the epoch.
+    timers, ms since the epoch. `absences`: who gets no case, by default those in `settings.redis_url`.
     """
 
     logger = mode_log
@@ -82,12 +84,14 @@ class CaseAgent(Service):
         observer: Observer | None = None,
         view: CaseView | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        absences: AbsenceStore | None = None,
     ) -> None:
         super().__init__()
         self._now_ms = now_ms
         self._settings = settings
         self._observer = observer or Unobserved()
         self._view = view or CaseView(settings.redis_url)
+        self._absences = AbsenceReader(absences or AbsenceStore.at(settings.redis_url), settings.policy)
         self._case_log = CaseLog(settings.brokers, settings.cases_topic, settings.fetch_wait_ms, settings.fenced)
         self._view_writer = ViewWriter(self._view, self._case_log, self._observer)
         self._emission = (
@@ -106,6 +110,8 @@ class CaseAgent(Service):
             settings.cases_topic,
             "fenced by transactions" if settings.fenced else "plain mode, without fencing: run one agent only",
         )
+        if self._absences.is_needed:
+            await self._absences.read(self._now_ms())
         await connect(settings, self._emission, self._observer)
         try:
             await check_partitions(settings, self._emission)
@@ -170,6 +176,7 @@ class CaseAgent(Service):
         await close(self._consumer)
         await self._emission.stop()
         await self._view.close()
+        await self._absences.close()
 
     async def crash(self, reason: BaseException) -> None:
         """End the agent because of `reason`: it is unknown what is durable, or the agent cannot do its work."""
@@ -184,6 +191,12 @@ class CaseAgent(Service):
     @Service.task
     async def _write_view(self) -> None:
         await self._view_writer.run()
+
+    @Service.task
+    async def _read_absences(self) -> None:
+        while self._absences.is_needed and not self.should_stop:
+            await self.sleep(READ_INTERVAL_S)
+            await self._absences.read(self._now_ms())
 
     @Service.task
     async def _handle_records(self) -> None:
@@ -222,9 +235,11 @@ class CaseAgent(Service):
         """Publish the expiries of timers that are due, and remove closed cases whose time is up."""
         async with self._assignment.step:
             if not self.should_stop:
+                now_ms = self._now_ms()
+                absent = self._absences.absent(now_ms)
                 for processor in self._assignment.processors.values():
-                    await processor.expire(self._now_ms())
-                    await processor.retire(self._now_ms())
+                    await processor.expire(now_ms, absent)
+                    await processor.retire(now_ms)
 
     async def _handle(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """One step."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from fraudstream.cases.held import Held, HeldPair, RepeatedAction
 from fraudstream.cases.refusal import RejectedAction
 from fraudstream.cases.retention import ErasedCase
-from fraudstream.cases.store import Held, RepeatedAction
 from fraudstream.contracts import Case, CaseAction, CaseAnswer
 
 
 def answer_of(
-    action: CaseAction, result: Held | RejectedAction | RepeatedAction | ErasedCase, case: Case | None
+    action: CaseAction, result: Held | HeldPair | RejectedAction | RepeatedAction | ErasedCase, case: Case | None
 ) -> CaseAnswer:
     """The answer to `action`, whose `result` is known. `case`: with the action's `case_id`, as it is now; None if there
     is none. A case of another account is not told."""
@@ -21,6 +21,8 @@ def answer_of(
             version = result.version
         case Held():
             version = result.case.version
+        case HeldPair():
+            version = result.held.case.version
         case ErasedCase():
             pass
     return CaseAnswer(

@@ -10,7 +10,8 @@ actions, by
   it cannot answer from an outdated state;
 - `PlainEmission` (a broker without transactions, such as the embedded one): record batches, one after the other, cases
   before answers, so that what is answered is durable. After a crash a prefix of the records is durable, and every case
-  holds its position; a lost answer is written again when the action is repeated. There is no fencing: run one agent.
+  holds its position; cases that one action changed together are in one batch, which is durable as a whole or not at
+  all; a lost answer is written again when the action is repeated. There is no fencing: run one agent.
 """
 
 from __future__ import annotations
@@ -160,12 +161,15 @@ async def _send_batches(producer: AIOKafkaProducer, partition: int, records: Seq
     offset, first = -1, 0
     while first < len(records):
         batch = producer.create_batch()
-        for record in records[first:]:
+        for before, record in zip((None, *records[first:]), records[first:], strict=False):
+            if record.with_next and before is not None and not before.with_next:
+                break  # those that belong together begin a batch of their own
             added = batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
             if added is None:  # the batch is full
                 break
         count = batch.record_count()
         assert count > 0, f"a record of {len(records[first].value or b'')} bytes does not fit into a batch"
+        assert not records[first + count - 1].with_next, "records that belong together do not fit into a batch"
         sent = await producer.send_batch(batch, records[first].topic, partition=partition)
         offset = (await sent).offset + count - 1
         first += count

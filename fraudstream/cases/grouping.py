@@ -77,9 +77,11 @@ def opened_by_hand(action: CaseAction) -> Case:
 
 def joined(case: Case, alert: Alert) -> Case:
     """The case with one more alert, which it must not have yet. Raises `AlertError`."""
-    assert case.account_id == alert.account_id, f"alert of {alert.account_id} for a case of {case.account_id}"
+    assert alert.account_id in case.accounts, f"alert of {alert.account_id} for a case of {case.account_id}"
     assert case.status != "closed", f"case {case.case_id} is closed"
     line = line_of(alert)
+    if alert.account_id != case.account_id:
+        line = replace(line, account_id=alert.account_id)
     return replace(
         case,
         version=case.version + 1,

@@ -31,7 +31,7 @@ def labels_of(case: Case, action: CaseAction) -> list[Label]:
     return [
         Label(
             event_id=line.event_id,
-            account_id=case.account_id,
+            account_id=case.account_of(line),
             label=label,
             labelled_at=acted_at_ms(action),
             payment_occurred_at=line.occurred_at_ms,

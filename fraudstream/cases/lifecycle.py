@@ -2,7 +2,8 @@
 
 `transitions` says which actions a status allows and which status follows, `refusal` why an action is not allowed. An
 action that is not allowed is rejected with a code and a sentence, and changes nothing. An alert never reopens a closed
-case: it opens a new one. `timers` says what becomes of a case by itself.
+case: it opens a new one. `merging` and `splitting` have the two actions that change two cases. `timers` says what
+becomes of a case by itself.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from fraudstream.cases.policy import NO_POLICY, CasePolicy
-from fraudstream.cases.queueing import entered
+from fraudstream.cases.queueing import entered, to_assign
 from fraudstream.cases.refusal import RejectedAction, acted_at_ms, notes_after, rejected, timer_of, until_ms
 from fraudstream.cases.timers import acted, expired, paused, resumed, with_timer
 from fraudstream.cases.transitions import STATUS_AFTER
 from fraudstream.contracts import Case, CaseAction
-from fraudstream.contracts.case import CaseProposal
+from fraudstream.contracts.case import CaseAssignment, CaseProposal
 from fraudstream.contracts.case_timers import CaseSnooze
 from fraudstream.contracts.case_values import ActionName
 
@@ -35,6 +36,7 @@ def acted_on(
         notes=notes_after(case, action),
     )
     if action.action == "expire":
+        assert action.timer != "assignment", "who gets the case is for `assigned_by_queue`"
         timer = timer_of(case, action)
         assert timer is not None, "an expiry without a running timer is rejected"
         return expired(after, timer)
@@ -43,6 +45,18 @@ def acted_on(
     if action.action == "close" and policy.needs_approval(case, action.disposition):
         return _proposed(acted(after), action)
     return _changed(_moved(acted(after), action, action.action), action, action.action, policy)
+
+
+def assigned_by_queue(case: Case, action: CaseAction, given: CaseAssignment) -> Case:
+    """The case after the timer `assignment`, which has given it to somebody."""
+    return replace(
+        with_timer(case, "assignment", None),
+        version=case.version + 1,
+        updated_at_ms=max(case.updated_at_ms, acted_at_ms(action)),
+        status="assigned",
+        assignee=given.analyst,
+        assignment=given,
+    )
 
 
 def _moved(case: Case, action: CaseAction, name: ActionName) -> Case:
@@ -66,7 +80,7 @@ def _changed(case: Case, action: CaseAction, name: ActionName, policy: CasePolic
         case "escalate":
             return replace(case, assignee=None, escalated_to=action.escalate_to)
         case "release":
-            return replace(case, assignee=None, escalated_to=None)
+            return to_assign(replace(case, assignee=None, escalated_to=None), policy, acted_at_ms(action))
         case "snooze":
             return _snoozed(case, action)
         case "wake":
@@ -76,6 +90,11 @@ def _changed(case: Case, action: CaseAction, name: ActionName, policy: CasePolic
             return replace(case, links=(*case.links, action.other_case_id))
         case "unlink":
             return replace(case, links=tuple(each for each in case.links if each != action.other_case_id))
+        case "tag":
+            assert action.tag is not None, "the contract requires it"
+            return replace(case, tags=(*case.tags, action.tag))
+        case "untag":
+            return replace(case, tags=tuple(each for each in case.tags if each != action.tag))
         case "close":
             return _closed(case, _proposal_of(action), acted_at_ms(action))
         case "approve":
@@ -87,6 +106,8 @@ def _changed(case: Case, action: CaseAction, name: ActionName, policy: CasePolic
             return entered(_reopened(case), policy, acted_at_ms(action))
         case "start" | "resume" | "note":
             return case
+        case "merge" | "split":
+            raise AssertionError(f"{name} changes two cases: see `merging` and `splitting`")
 
 
 def _snoozed(case: Case, action: CaseAction) -> Case:

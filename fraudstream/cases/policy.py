@@ -12,6 +12,11 @@
         closing: {warn: 4h, breach: 8h}
         escalate_to: senior              # at a breach
       - name: general
+        assignment:                      # who gets the cases of the queue; without it nobody, until somebody takes one
+          method: skill                  # or load: the fewest open cases; or round_robin
+          analysts: [ann, bob, carol]
+    skills:                              # typologies and queues, for the method skill
+      ann: [account_takeover]
     approval:                            # what a second person is to approve: closing a case
       closing_above: "10000"             # with more than this at risk
       confirmed_fraud: true              # as a confirmed fraud
@@ -47,6 +52,17 @@ class ServiceLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 parse_duration(text)
 
 
+class QueueAssignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How cases of a queue are assigned (`cases.workload`), and to whom."""
+
+    method: Literal["round_robin", "load", "skill"]
+    analysts: tuple[Identifier, ...]
+
+    def __post_init__(self) -> None:
+        if not self.analysts or len(set(self.analysts)) < len(self.analysts):
+            raise ValueError("name at least one analyst, and each of them once")
+
+
 class Queue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A queue: which cases it takes (those that meet every condition), and how soon they are to be worked."""
 
@@ -57,6 +73,7 @@ class Queue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first_action: ServiceLevel = ServiceLevel()
     closing: ServiceLevel = ServiceLevel()
     escalate_to: Identifier | None = None
+    assignment: QueueAssignment | None = None
 
     def takes(self, case: Case) -> bool:
         """Whether the case meets the conditions. An amount at risk that is not known meets none."""
@@ -82,6 +99,7 @@ class CasePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rates: dict[str, Decimal] = {}
     queues: tuple[Queue, ...] = ()
     approval: Approval = Approval()
+    skills: dict[Identifier, tuple[str, ...]] = {}
 
     def __post_init__(self) -> None:
         for code in (*self.rates, *((self.base,) if self.base is not None else ())):
@@ -97,10 +115,15 @@ class CasePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return None
         return next((queue for queue in self.queues if queue.takes(case)), Queue(OTHER_QUEUE))
 
+    def queue_named(self, name: str | None) -> Queue | None:
+        """The queue of that name, if there is one."""
+        return next((queue for queue in self.queues if queue.name == name), None)
+
     def needs_approval(self, case: Case, disposition: Disposition | None) -> bool:
         """Whether a second person is to approve that the case is closed with this disposition."""
         above = self.approval.closing_above
-        if above is not None and case.amount_at_risk is not None and Decimal(case.amount_at_risk) > above:
+        amounts = [Decimal(each) for each in (case.amount_at_risk, case.amount_before_split) if each is not None]
+        if above is not None and any(each > above for each in amounts):
             return True
         return self.approval.confirmed_fraud and disposition == "confirmed_fraud"
 

@@ -9,7 +9,7 @@ answered.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from fraudstream.cases.amounts import AlertError
 from fraudstream.cases.answer import answer_of
 from fraudstream.cases.emission import PlainEmission
+from fraudstream.cases.held import Held, HeldPair, RepeatedAction
 from fraudstream.cases.labels import labels_of
 from fraudstream.cases.observer import Observer
 from fraudstream.cases.record import (
@@ -34,7 +35,7 @@ from fraudstream.cases.record import (
 from fraudstream.cases.refusal import RejectedAction
 from fraudstream.cases.retention import ErasedCase
 from fraudstream.cases.settings import AgentSettings
-from fraudstream.cases.store import CaseStore, Held, RepeatedAction
+from fraudstream.cases.store import CaseStore
 from fraudstream.cases.view_writer import ViewWriter
 from fraudstream.contracts import Alert, Case, CaseAction
 from fraudstream.contracts.control_characters import control_character_path
@@ -69,7 +70,8 @@ class CaseProcessor:
         self.position = position
         self._ahead = position  # after the last input that was processed
         self._before: list[CaseRecord] = []  # labels and dead letters
-        self._cases: list[tuple[Held | ErasedCase, Position]] = []
+        self._cases: list[CaseRecord] = []
+        self._changed: list[Case | ErasedCase] = []  # the cases of these records
         self._answers: list[CaseRecord] = []
         self._notifications: list[Callable[[], None]] = []  # of the observer, once the step is durable
         self._partition = partition
@@ -96,7 +98,7 @@ class CaseProcessor:
                 log.error("alert %s of %s was repeated with a different verdict", alert.alert_id, alert.account_id)
                 self._notifications.append(partial(self._observer.on_mismatch, self._partition))
             return
-        self._cases.append((held, self._ahead))
+        self._collect(held)
         opened = held.case.version == 1
         on_alert = partial(self._observer.on_alert, self._partition, severity=alert.severity, opened=opened)
         self._notifications.append(on_alert)
@@ -118,20 +120,23 @@ class CaseProcessor:
                 log.warning("action %s of %s rejected (%s): %s", action.action_id, action.actor, code, sentence)
                 self._notifications.append(partial(self._observer.on_rejected, self._partition, code=code))
             case ErasedCase() as erased:
-                self._cases.append((erased, self._ahead))
-                self._notifications.append(partial(self._observer.on_removed, self._partition, reason="erasure"))
+                self._collect_removal(erased, "erasure")
             case Held() as held:
                 self._label(held, action)
-                self._cases.append((held, self._ahead))
+                self._collect(held)
+                self._notifications.append(partial(self._observer.on_action, self._partition, action=action.action))
+            case HeldPair(held, other):
+                self._collect(held, with_next=True)
+                self._collect(other)
                 self._notifications.append(partial(self._observer.on_action, self._partition, action=action.action))
 
-    async def expire(self, now_ms: int) -> None:
+    async def expire(self, now_ms: int, absent: Collection[str] = ()) -> None:
         """Publish the expiries of the timers that are due by `now_ms`, and wait until they are durable. They take
-        effect when they are read. Raises as `emit` does."""
+        effect when they are read. `absent`: analysts who get no case. Raises as `emit` does."""
         topic = self._settings.case_actions_topic
         expiries = [
             CaseRecord(topic, each.account_id.encode(), msgspec.json.encode(each), partition=self._partition)
-            for each in self._store.due(now_ms)
+            for each in self._store.due(now_ms, absent)
         ]
         if expiries:
             await self._emission.send(expiries)
@@ -139,8 +144,7 @@ class CaseProcessor:
     async def retire(self, now_ms: int) -> None:
         """Remove closed cases whose time is up at `now_ms`, and wait until that is durable. Raises as `emit` does."""
         for case_id in self._store.retire(now_ms):
-            self._cases.append((ErasedCase(case_id), self._ahead))
-            self._notifications.append(partial(self._observer.on_removed, self._partition, reason="retention"))
+            self._collect_removal(ErasedCase(case_id), "retention")
         if self._cases:
             await self.emit()
 
@@ -154,28 +158,35 @@ class CaseProcessor:
         if self._cases or self._answers:
             offset = await self._emission.emit(self._partition, self._case_records(), self._answers)
         if self._cases:
-            self._view.put(self._partition, [_change_of(result) for result, _ in self._cases], offset)
+            self._view.put(self._partition, self._changed, offset)
             self._observer.on_open_cases(self._partition, cases=self._store.open_cases)
             self._observer.on_service_levels(self._partition, levels=self._store.service_levels)
         for notify in self._notifications:
             notify()
         self.position = self._ahead
-        self._before, self._cases, self._answers, self._notifications = [], [], [], []
+        self._before, self._cases, self._changed, self._answers, self._notifications = [], [], [], [], []
 
     def _case_records(self) -> list[CaseRecord]:
         """The records of the step on `cases`. Where a case leaves, the position has a record of its own, at the end."""
-        topic, partition = self._settings.cases_topic, self._partition
-        records = [
-            removal_record(topic, partition, result.case_id)
-            if isinstance(result, ErasedCase)
-            else case_record(topic, partition, result, position)
-            for result, position in self._cases
-        ]
-        if any(isinstance(result, ErasedCase) for result, _ in self._cases):
-            records.append(position_record(topic, partition, self._ahead))
-        return records
+        if not any(isinstance(each, ErasedCase) for each in self._changed):
+            return self._cases
+        return [*self._cases, position_record(self._settings.cases_topic, self._partition, self._ahead)]
 
-    def _answer(self, action: CaseAction, result: Held | RejectedAction | RepeatedAction | ErasedCase) -> None:
+    def _collect(self, held: Held, *, with_next: bool = False) -> None:
+        """Collect a case that was changed. `with_next`: the same action has changed the next one, too."""
+        topic = self._settings.cases_topic
+        self._cases.append(case_record(topic, self._partition, held, self._ahead, with_next=with_next))
+        self._changed.append(held.case)
+
+    def _collect_removal(self, erased: ErasedCase, reason: str) -> None:
+        """Collect a case that has left."""
+        self._cases.append(removal_record(self._settings.cases_topic, self._partition, erased.case_id))
+        self._changed.append(erased)
+        self._notifications.append(partial(self._observer.on_removed, self._partition, reason=reason))
+
+    def _answer(
+        self, action: CaseAction, result: Held | HeldPair | RejectedAction | RepeatedAction | ErasedCase
+    ) -> None:
         """Collect the answer to an action."""
         answer = answer_of(action, result, self._store.case(action.case_id))
         topic, key = self._settings.case_answers_topic, action.account_id.encode()
@@ -190,11 +201,10 @@ class CaseProcessor:
         labels = labels_of(held.case, action)
         if not labels:
             return
-        partition = self._store.origin_of_payments(held.case.case_id)
-        key, topic = held.case.account_id.encode(), self._settings.payments_topic
-        self._before += [
-            CaseRecord(topic, key, msgspec.json.encode(each), (LABEL_HEADER,), partition) for each in labels
-        ]
+        topic = self._settings.payments_topic
+        for each in labels:
+            key, partition = each.account_id.encode(), held.origin_of(each.account_id)
+            self._before.append(CaseRecord(topic, key, msgspec.json.encode(each), (LABEL_HEADER,), partition))
         unlabelled = held.case.alert_count - len(labels)
         if unlabelled:
             log.warning("case %s: %d alerts are no longer listed and got no label", held.case.case_id, unlabelled)
@@ -227,8 +237,3 @@ class CaseProcessor:
         topic = self._settings.dead_letters_topic
         self._before.append(CaseRecord(topic, letter.key, msgspec.json.encode(letter)))
         self._notifications.append(partial(self._observer.on_dead_letter, self._partition, reason=reason))
-
-
-def _change_of(result: Held | ErasedCase) -> Case | ErasedCase:
-    """What the view is told."""
-    return result if isinstance(result, ErasedCase) else result.case

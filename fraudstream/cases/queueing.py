@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from fraudstream.cases.policy import CasePolicy
-from fraudstream.cases.timers import with_service_level
+from fraudstream.cases.timers import with_service_level, with_timer
 from fraudstream.contracts import Case
 from fraudstream.contracts.case_timers import CaseClock
 
@@ -26,4 +26,12 @@ def rejoined(case: Case, policy: CasePolicy) -> Case:
     if queue is None or queue.name == case.queue:
         return case
     case = replace(case, queue=queue.name)
-    return case if case.clock is None else with_service_level(case, queue)
+    if case.clock is not None:
+        case = with_service_level(case, queue)
+    return to_assign(case, policy, case.updated_at_ms)
+
+
+def to_assign(case: Case, policy: CasePolicy, at_ms: int) -> Case:
+    """The case with a timer that assigns it at `at_ms`, if its queue assigns cases; else without."""
+    queue = policy.queue_named(case.queue)
+    return with_timer(case, "assignment", None if queue is None or queue.assignment is None else at_ms)

@@ -8,7 +8,7 @@ A worker with one stage keeps an account's alerts in the partition of its paymen
 uses; in a chain they are where Kafka's default partitioner puts them. So an action must be published to the partition
 of its case, which the view names.
 
-Headers: `position` (JSON, `Position`), `memo` (JSON, `store.Memo`). Consumers of cases need neither.
+Headers: `position` (JSON, `Position`), `memo` (JSON, `held.Memo`). Consumers of cases need neither.
 
 A case that has left (`cases.retention`, or erased) has a record without a value, which compaction removes together with
 all earlier ones, and with them the positions that they held. So a record of the key `position`, whose value is the
@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from fraudstream.cases.store import Held, Memo, Source
+from fraudstream.cases.held import Held, Memo, Source
 from fraudstream.contracts import Case
 from fraudstream.contracts.headers import ORIGIN_HEADER, SOURCE_HEADER, version_of
 from fraudstream.contracts.headers import source_of as headers_source
@@ -54,16 +54,18 @@ _position = msgspec.json.Decoder(Position)
 
 
 class CaseRecord(NamedTuple):
-    """A record to write. `partition` None: chosen by the key."""
+    """A record to write. `partition` None: chosen by the key. `with_next`: it is written with the next record, or not
+    at all."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
     partition: int | None = None
+    with_next: bool = False
 
 
-def case_record(topic: str, partition: int, held: Held, position: Position) -> CaseRecord:
+def case_record(topic: str, partition: int, held: Held, position: Position, *, with_next: bool = False) -> CaseRecord:
     """The record for the case in `held`, stating that all input before `position` is handled."""
     return CaseRecord(
         topic=topic,
@@ -71,6 +73,7 @@ def case_record(topic: str, partition: int, held: Held, position: Position) -> C
         value=msgspec.json.encode(held.case),
         headers=((POSITION_HEADER, msgspec.json.encode(position)), (MEMO_HEADER, msgspec.json.encode(held.memo))),
         partition=partition,
+        with_next=with_next,
     )
 
 

@@ -20,6 +20,7 @@ RefusalCode = Literal[
     "wrong_account",  # the case is another account's
     "acted_at",  # outside 1970 to 2199
     "closed",  # the case is closed
+    "merged",  # the case was merged into another one
     "not_closed",  # reopen: the case is not closed
     "assigned_to_other",  # the case has an assignee, who alone may do this
     "already_assigned",  # claim, assign: the case is theirs
@@ -30,18 +31,32 @@ RefusalCode = Literal[
     "same_person",  # approve, reject: they proposed it themselves
     "until",  # snooze, wait: the time is not after that of the action
     "not_snoozed",  # wake
+    "nobody_present",  # expire: everybody is absent to whom the queue could assign the case
     "not_due",  # expire: the case has no such timer now
-    "same_case",  # link: to itself
+    "same_case",  # link, merge: with itself
+    "already_tagged",  # tag
+    "not_tagged",  # untag
+    "tags_full",  # tag: the case has as many tags as it can hold
+    "unknown_other_case",  # merge: the partition has no such other case
+    "other_closed",  # merge: the other case is closed
+    "other_proposed",  # merge: a second person is to decide on the other case first
+    "split_off",  # merge: of a case that was split off, with one of another account
+    "too_many_alerts",  # merge: the other case could not list all of them
+    "accounts_full",  # merge: the other case can hold no further account
+    "unknown_alert",  # split: the case does not list it
+    "nothing_left",  # split: all alerts
+    "several_accounts",  # split: alerts of several accounts
     "already_linked",  # link
     "not_linked",  # unlink
-    "links_full",  # link: the case has as many links as it can hold
-    "notes_full",  # the case cannot hold another note of this length
+    "links_full",  # link, split: the case has as many links as it can hold
+    "notes_full",  # the case cannot hold another note of this length; merge: the notes of both
     "legal_hold",  # erase: the case is not closed, or is evidence of a confirmed fraud
     "changed",  # the case has another version than the analyst saw
 ]
 
 NOTES_BYTES_MAX: Final = 192 * 1024  # as JSON, so that a case stays below 1 MB, the largest Kafka record
 LINKS_MAX: Final = 50
+TAGS_MAX: Final = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ACTED_AT_MS_END: Final = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
@@ -156,6 +171,8 @@ def _not_due(case: Case, action: CaseAction, about: str) -> RejectedAction | Non
 
 def _by_status(case: Case, action: CaseAction, name: ActionName, about: str) -> RejectedAction | None:
     """Why the status or the assignee does not allow it."""
+    if case.merged_into is not None:
+        return RejectedAction("merged", f"{about} was merged into case {case.merged_into}: work on that one.")
     if case.status == "closed" and name != "reopen":
         return RejectedAction("closed", f"{about} is closed ({case.disposition}): reopen it first to {name} it.")
     if case.status != "closed" and name == "reopen":
@@ -193,13 +210,19 @@ def _by_proposal(case: Case, action: CaseAction, name: ActionName, about: str) -
 
 
 def _by_details(case: Case, action: CaseAction, about: str) -> RejectedAction | None:
-    """Why the case's links, or its snooze, do not allow it, or the time that the action names."""
+    """Why the case's links, its tags or its snooze do not allow it, or the time that the action names."""
     other, until = action.other_case_id, until_ms(action)
     match action.action:
         case "snooze" | "wait" if until is not None and not acted_at_ms(action) < until < ACTED_AT_MS_END:
             return RejectedAction("until", f"{about}: until {action.until} is not a time after {action.acted_at}.")
         case "wake" if case.snooze is None:
             return RejectedAction("not_snoozed", f"{about} is not put aside.")
+        case "tag" if action.tag in case.tags:
+            return RejectedAction("already_tagged", f"{about} has the tag {action.tag} already.")
+        case "tag" if len(case.tags) >= TAGS_MAX:
+            return RejectedAction("tags_full", f"{about} has {TAGS_MAX} tags: remove one first.")
+        case "untag" if action.tag not in case.tags:
+            return RejectedAction("not_tagged", f"{about} has no tag {action.tag}.")
         case "link" if other == case.case_id:
             return RejectedAction("same_case", f"{about} cannot be linked to itself.")
         case "link" if other in case.links:

@@ -7,7 +7,8 @@ How repeats are recognized:
   was handled before.
 - An alert without a position (no header from the worker) is known by its id alone: after 200 newer alerts a repeat
   counts again.
-- An action is known by its id while it is among the newest `ACTIONS_KEPT` of its case.
+- An action is known by its id while it is among the newest `ACTIONS_KEPT` of its case (`cases.held`).
+- What was merged or split off takes what it knows along.
 - A closed case is kept until its newest alert is `CLOSED_HELD_MS` older than the newest alert of the partition (event
   time), or it leaves by `cases.retention`. After that it cannot be reopened, and repeats of its alerts are new alerts.
 - Of an erased case nothing is kept.
@@ -19,67 +20,35 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
 
-import msgspec
-
+from fraudstream.cases.account_cases import AccountCases
+from fraudstream.cases.due_cases import DueCases
 from fraudstream.cases.grouping import case_id_of, joined, opened, opened_by_hand
-from fraudstream.cases.lifecycle import acted_on
+from fraudstream.cases.held import (
+    Held,
+    HeldPair,
+    Memo,
+    RepeatedAction,
+    Source,
+    with_action,
+    with_alert,
+    with_origin,
+)
+from fraudstream.cases.lifecycle import acted_on, assigned_by_queue
+from fraudstream.cases.merging import merged
 from fraudstream.cases.policy import NO_POLICY, CasePolicy
 from fraudstream.cases.queueing import entered, rejoined
-from fraudstream.cases.refusal import RejectedAction, acted_at_ms, erasure_rejected, opening_rejected
+from fraudstream.cases.refusal import RejectedAction, acted_at_ms, erasure_rejected, opening_rejected, rejected
 from fraudstream.cases.retention import CaseRetention, ErasedCase
-from fraudstream.cases.timers import due_timer, expiry_of, level_of
+from fraudstream.cases.splitting import split
+from fraudstream.cases.timers import expiry_of, level_of, live_timers
+from fraudstream.cases.workload import Workload
 from fraudstream.contracts import Alert, Case, CaseAction
 
-ACTIONS_KEPT: Final = 64
+ASSIGN_AGAIN_MS: Final = 60_000  # until it is looked again whether anybody is there to get a case
 CLOSED_HELD_MS: Final = 90 * 24 * 3600 * 1000
-
-
-class Source(NamedTuple):
-    """The position of an alert's payment in the log of the stage that decided. `state_version`: in a chain of stages
-    each version has a log of its own."""
-
-    partition: int
-    offset: int
-    state_version: int = 1
-
-    @property
-    def log(self) -> str:
-        """Identifies the partition and version; offsets are comparable only within one `log`."""
-        return f"{self.partition}" if self.state_version == 1 else f"v{self.state_version}-{self.partition}"
-
-    def __str__(self) -> str:
-        return f"{self.log}:{self.offset}"
-
-
-class Memo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is stored with a case in addition to its contract. `sources` and `digests` (of the verdict): of each listed
-    alert. `forgotten`: by `Source.log`, the highest offset among the alerts that are no longer listed. `actions`: ids
-    of the newest actions. `action_versions`: the case's version after each of them; records of earlier releases have it
-    after the last of them, or after none. `origin`: the partition of `payments` that has the account's payments, if its
-    alerts name it."""
-
-    sources: tuple[Source | None, ...] = ()
-    digests: tuple[str, ...] = ()
-    forgotten: dict[str, int] = {}
-    actions: tuple[str, ...] = ()
-    action_versions: tuple[int, ...] = ()
-    origin: int | None = None
-
-
-class Held(NamedTuple):
-    """A case with its memo; both are written as one record."""
-
-    case: Case
-    memo: Memo
-
-
-class RepeatedAction(NamedTuple):
-    """An action that was accepted before. `version`: of the case after it."""
-
-    version: int
 
 
 class CaseStore:
@@ -91,11 +60,11 @@ class CaseStore:
     def __init__(self, policy: CasePolicy = NO_POLICY, retention_days: int = 0) -> None:
         self._policy = policy
         self._retention = CaseRetention(retention_days)
-        self._due: list[tuple[int, str]] = []  # heap: (time of the timer that is due first, case_id)
-        self._due_of: dict[str, int] = {}  # by case: the last time that was put on that heap
+        self._due = DueCases()
+        self._workload = Workload(policy)
         self._held: dict[str, Held] = {}
-        self._by_account: dict[str, list[str]] = {}
-        self._open: dict[str, str] = {}  # account to its case that is not closed
+        self._accounts = AccountCases()
+        self._not_closed: set[str] = set()
         self._closed: list[tuple[int, str]] = []  # heap: (time of the newest alert, case_id)
         self._levels: Counter[tuple[str, str]] = Counter()  # a queue that had a case stays, with 0
         self._newest_alert_ms = 0
@@ -103,7 +72,7 @@ class CaseStore:
     @property
     def open_cases(self) -> int:
         """Number of cases that are not closed."""
-        return len(self._open)
+        return len(self._not_closed)
 
     @property
     def service_levels(self) -> Mapping[tuple[str, str], int]:
@@ -121,15 +90,15 @@ class CaseStore:
         its payment occurred). Raises `AlertError`."""
         if self._is_known(alert, source):
             return None
-        case_id = self._open.get(alert.account_id)
+        case_id = self._accounts.joined_by(alert.account_id)
         before = self._held[case_id] if case_id is not None else None
         after = (
             rejoined(joined(before.case, alert), self._policy)
             if before
             else entered(opened(alert), self._policy, alert.occurred_at_ms if at_ms is None else at_ms)
         )
-        memo = _noted(before.memo if before else Memo(), source, alert.verdict_digest, len(after.alerts))
-        held = Held(after, memo if origin is None else msgspec.structs.replace(memo, origin=origin))
+        memo = with_alert(before.memo if before else Memo(), source, alert.verdict_digest, len(after.alerts))
+        held = Held(after, with_origin(memo, after, alert.account_id, origin))
         self._put(held)
         return held
 
@@ -137,13 +106,15 @@ class CaseStore:
         """Whether a case lists the alert with a different verdict: then the log was decided in two ways."""
         return any(
             line.alert_id == alert.alert_id and digest != alert.verdict_digest
-            for held in map(self._held.__getitem__, self._by_account.get(alert.account_id, ()))
+            for held in map(self._held.__getitem__, self._accounts.of(alert.account_id))
             for line, digest in zip(held.case.alerts, held.memo.digests, strict=True)
         )
 
-    def act(self, action: CaseAction, written_at_ms: int = 0) -> Held | RejectedAction | RepeatedAction | ErasedCase:
-        """The case after the action, why the action is rejected, or what it led to if it is a repeat. `written_at_ms`:
-        when the action was published, from which a closed case is kept.
+    def act(
+        self, action: CaseAction, written_at_ms: int = 0
+    ) -> Held | HeldPair | RejectedAction | RepeatedAction | ErasedCase:
+        """The case after the action, or both cases of a merge or split; why the action is rejected, or what it led to
+        if it is a repeat. `written_at_ms`: when the action was published, from which a closed case is kept.
 
         A rejected action leaves nothing behind: its repeat is judged by the case as it is then.
         """
@@ -158,24 +129,43 @@ class CaseStore:
             )
             return RejectedAction("unknown_case", sentence)
         if action.action_id in before.memo.actions:
-            return RepeatedAction(_version_after(before, action.action_id))
-        open_case = self._open.get(before.case.account_id)
-        after = acted_on(before.case, action, open_case if open_case != action.case_id else None, self._policy)
+            return RepeatedAction(before.version_after(action.action_id))
+        if action.action in ("merge", "split"):
+            return self._act_on_two(before, action, written_at_ms)
+        if action.action == "expire" and action.timer == "assignment":
+            return self._assign(before, action)
+        after = acted_on(before.case, action, self._accounts.other_open(before.case), self._policy)
         if isinstance(after, RejectedAction):
             return after
         return self._remember(after, before.memo, action, written_at_ms)
 
-    def due(self, now_ms: int) -> list[CaseAction]:
-        """The expiries of timers that are due by `now_ms`, one of each case; its next once it has changed."""
-        expiries = []
-        while self._due and self._due[0][0] <= now_ms:
-            due_at_ms, case_id = heapq.heappop(self._due)
-            self._due_of.pop(case_id, None)  # what changes the case before the expiry does asks for it again
-            held = self._held.get(case_id)
-            timer = None if held is None else due_timer(held.case)
-            if held is not None and timer is not None and timer.due_at_ms == due_at_ms:
-                expiries.append(expiry_of(held.case, timer))
+    def due(self, now_ms: int, absent: Collection[str] = ()) -> list[CaseAction]:
+        """The expiries of timers that are due by `now_ms`, one of each case; its next once it has changed. `absent`:
+        analysts who are to get no case."""
+        expiries: list[CaseAction] = []
+        for case_id in self._due.taken(now_ms):
+            if (held := self._held.get(case_id)) is not None:
+                expiries += self._expiries(held.case, now_ms, absent)
         return expiries
+
+    def _expiries(self, case: Case, now_ms: int, absent: Collection[str]) -> list[CaseAction]:
+        """The expiry of the timer that is due, if there is one. A case that nobody is there to get waits, while its
+        other timers go on."""
+        timers = sorted(live_timers(case), key=lambda each: (each.due_at_ms, each.name))
+        waits = False
+        for timer in timers:
+            if timer.due_at_ms > now_ms:
+                at_ms = min(timer.due_at_ms, now_ms + ASSIGN_AGAIN_MS) if waits else timer.due_at_ms
+                self._due.note(case.case_id, at_ms)
+                return []
+            if timer.name != "assignment":
+                return [expiry_of(case, timer)]
+            if self._workload.assigned(case, absent) is not None:
+                return [expiry_of(case, timer, self._workload.named_in(case, absent))]
+            waits = True
+        if waits:
+            self._due.note(case.case_id, now_ms + ASSIGN_AGAIN_MS)
+        return []
 
     def restore(self, held: Held, written_at_ms: int = 0) -> None:
         """Restore a case that was read from the topic `cases`, to which it was written at that time. The highest
@@ -201,10 +191,6 @@ class CaseStore:
         held = self._held.get(case_id)
         return held.case if held else None
 
-    def origin_of_payments(self, case_id: str) -> int | None:
-        """The partition of `payments` that has the case's payments; None if its alerts do not name it."""
-        return self._held[case_id].memo.origin
-
     def _erase(self, action: CaseAction, before: Held | None) -> ErasedCase | RejectedAction:
         """Remove the case. One that is not here has been removed before, or is kept by the topic alone."""
         case = None if before is None else before.case
@@ -216,27 +202,41 @@ class CaseStore:
 
     def _open_by_hand(self, action: CaseAction) -> Held | RejectedAction:
         case_id = case_id_of(action.account_id, action.action_id)
-        refusal = opening_rejected(action, case_id, self._open.get(action.account_id))
+        refusal = opening_rejected(action, case_id, self._accounts.joined_by(action.account_id))
         if refusal is not None:
             return refusal
         return self._remember(entered(opened_by_hand(action), self._policy, acted_at_ms(action)), Memo(), action)
 
     def _remember(self, after: Case, memo: Memo, action: CaseAction, written_at_ms: int = 0) -> Held:
         """Hold the case after an action, of which the memo keeps the id and the version."""
-        actions = (*memo.actions, action.action_id)[-ACTIONS_KEPT:]
-        versions = (*memo.action_versions, after.version)[-ACTIONS_KEPT:]
-        held = Held(after, msgspec.structs.replace(memo, actions=actions, action_versions=versions))
+        held = Held(after, with_action(memo, action.action_id, after.version))
         self._put(held, written_at_ms)
         return held
 
+    def _assign(self, before: Held, action: CaseAction) -> Held | RejectedAction:
+        """Give the case to an analyst of its queue."""
+        refusal = rejected(before.case, action, None)
+        if refusal is not None:
+            return refusal
+        given = self._workload.assigned(before.case, action.absent)
+        if given is None:
+            sentence = f"case {before.case.case_id}: nobody is there to whom its queue could assign it."
+            return RejectedAction("nobody_present", sentence)
+        return self._remember(assigned_by_queue(before.case, action, given), before.memo, action)
+
+    def _act_on_two(self, before: Held, action: CaseAction, written_at_ms: int) -> HeldPair | RejectedAction:
+        if action.action == "split":
+            pair = split(before, action, self._policy)
+        else:
+            pair = merged(before, self._held.get(action.other_case_id or ""), action, self._policy)
+        if isinstance(pair, HeldPair):
+            for held in pair:
+                self._put(held, written_at_ms)
+        return pair
+
     def _is_known(self, alert: Alert, source: Source | None) -> bool:
-        for case_id in self._by_account.get(alert.account_id, ()):
-            case, memo = self._held[case_id]
-            if any(line.alert_id == alert.alert_id for line in case.alerts):
-                return True
-            if source is not None and source.offset <= memo.forgotten.get(source.log, -1):
-                return True
-        return False
+        cases = map(self._held.__getitem__, self._accounts.of(alert.account_id))
+        return any(held.is_known(alert.alert_id, source) for held in cases)
 
     def _put(self, held: Held, written_at_ms: int = 0) -> None:
         case = held.case
@@ -244,32 +244,24 @@ class CaseStore:
             f"case {case.case_id}: {case.alert_count} alerts, {len(case.alerts)} listed, "
             f"{len(held.memo.sources)} sources, {len(held.memo.digests)} digests"
         )
-        if (before := self._held.get(case.case_id)) is not None:
-            self._levels[_level(before.case)] -= before.case.status != "closed"
+        known = self._held.get(case.case_id)
+        if known is not None:
+            self._levels[_level(known.case)] -= known.case.status != "closed"
         self._levels[_level(case)] += case.status != "closed"
-        if before is None:
-            self._by_account.setdefault(case.account_id, []).append(case.case_id)
+        self._accounts.put(case, () if known is None else known.case.accounts)
+        self._workload.put(None if known is None else known.case, case)
         self._held[case.case_id] = held
-        self._note_due(case)
+        self._due.put(case)
         self._retention.on_case(case, written_at_ms)
         newest_ms = _newest_ms(case)
         if case.alerts:
             self._newest_alert_ms = max(self._newest_alert_ms, newest_ms)
         if case.status == "closed":
-            if self._open.get(case.account_id) == case.case_id:
-                del self._open[case.account_id]
+            self._not_closed.discard(case.case_id)
             heapq.heappush(self._closed, (newest_ms, case.case_id))
         else:
-            self._open[case.account_id] = case.case_id
+            self._not_closed.add(case.case_id)
         self._drop_old()
-
-    def _note_due(self, case: Case) -> None:
-        timer = due_timer(case)
-        if timer is None:
-            self._due_of.pop(case.case_id, None)
-        elif self._due_of.get(case.case_id) != timer.due_at_ms:
-            self._due_of[case.case_id] = timer.due_at_ms
-            heapq.heappush(self._due, (timer.due_at_ms, case.case_id))
 
     def _drop_old(self) -> None:
         """Drop closed cases that are older than `CLOSED_HELD_MS`."""
@@ -287,13 +279,10 @@ class CaseStore:
         if held is None:
             return
         self._levels[_level(held.case)] -= held.case.status != "closed"
-        account_id = held.case.account_id
-        if self._open.get(account_id) == case_id:
-            del self._open[account_id]
-        of_account = self._by_account[account_id]
-        of_account.remove(case_id)
-        if not of_account:
-            del self._by_account[account_id]
+        self._accounts.remove(held.case)
+        self._due.remove(case_id)
+        self._workload.remove(held.case)
+        self._not_closed.discard(case_id)
 
 
 def _level(case: Case) -> tuple[str, str]:
@@ -303,20 +292,3 @@ def _level(case: Case) -> tuple[str, str]:
 def _newest_ms(case: Case) -> int:
     """The time of the newest alert; of a case without alerts, when it was opened."""
     return max((line.occurred_at_ms for line in case.alerts), default=case.opened_at_ms)
-
-
-def _version_after(held: Held, action_id: str) -> int:
-    """The version of the case after the action; its present one if an earlier release has not kept it."""
-    versions = dict(zip(reversed(held.memo.actions), reversed(held.memo.action_versions), strict=False))
-    return versions.get(action_id, held.case.version)
-
-
-def _noted(memo: Memo, source: Source | None, digest: str, kept: int) -> Memo:
-    """The memo with one more alert, of which the newest `kept` stay listed."""
-    sources = (*memo.sources, source)
-    forgotten = dict(memo.forgotten)
-    for gone in sources[:-kept]:
-        if gone is not None:
-            forgotten[gone.log] = max(gone.offset, forgotten.get(gone.log, -1))
-    digests = (*memo.digests, digest)[-kept:]
-    return msgspec.structs.replace(memo, sources=sources[-kept:], digests=digests, forgotten=forgotten)

@@ -5,12 +5,14 @@ A timer takes effect by a record: the case agent publishes an action `expire` th
 timer that was published twice, or by an agent that was paused, changes nothing.
 
     wait     stops the service level's clock; its timers move on by as long as the case has waited
+    assignment  a new case of a queue that assigns cases is given to an analyst; only while it is nobody's
     acting   ends the timers of the first action, whatever the action is
     closing  ends all
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, Literal
 
 from msgspec.structs import replace
@@ -26,7 +28,7 @@ Level = Literal["within", "warned", "breached"]
 ACTOR: Final = "fraudstream"  # of expiries
 _FIRST_ACTION: Final[tuple[TimerName, TimerName]] = ("first_action_warning", "first_action_breach")
 _CLOSING: Final[tuple[TimerName, TimerName]] = ("closing_warning", "closing_breach")
-_OWN: Final[frozenset[TimerName]] = frozenset(("waiting_end", "snooze_end"))  # not of a service level
+_OWN: Final[frozenset[TimerName]] = frozenset(("waiting_end", "snooze_end", "assignment"))  # not of a service level
 
 
 def level_of(case: Case) -> Level:
@@ -38,7 +40,13 @@ def live_timers(case: Case) -> tuple[CaseTimer, ...]:
     """The timers that run. While the case waits, those of its service level stand still."""
     if case.status == "closed":
         return ()
-    return tuple(each for each in case.timers if case.status != "waiting" or each.name in _OWN)
+    return tuple(each for each in case.timers if _runs(case, each))
+
+
+def _runs(case: Case, timer: CaseTimer) -> bool:
+    if timer.name == "assignment":
+        return case.status == "new" and case.assignee is None and case.snooze is None and case.proposal is None
+    return case.status != "waiting" or timer.name in _OWN
 
 
 def due_timer(case: Case) -> CaseTimer | None:
@@ -46,16 +54,19 @@ def due_timer(case: Case) -> CaseTimer | None:
     return min(live_timers(case), key=lambda each: (each.due_at_ms, each.name), default=None)
 
 
-def expiry_of(case: Case, timer: CaseTimer) -> CaseAction:
-    """The action by which the timer takes effect; the same each time it is asked for."""
+def expiry_of(case: Case, timer: CaseTimer, absent: Collection[str] = ()) -> CaseAction:
+    """The action by which the timer takes effect; the same each time it is asked for at one version of the case.
+    `absent`: of the timer `assignment`, which a case may have at one time more than once."""
+    version = f"/{case.version}" if timer.name == "assignment" else ""
     return CaseAction(
-        action_id=f"{case.case_id[:64]}/{timer.name}/{timer.due_at_ms}",
+        action_id=f"{case.case_id[:64]}/{timer.name}/{timer.due_at_ms}{version}",
         case_id=case.case_id,
         account_id=case.account_id,
         action="expire",
         actor=ACTOR,
         acted_at=timer.due_at_ms,
         timer=timer.name,
+        absent=tuple(sorted(absent)),
     )
 
 
@@ -65,6 +76,8 @@ def expired(case: Case, timer: CaseTimer) -> Case:
     match timer.name:
         case "snooze_end":
             return replace(left, snooze=None)
+        case "assignment":
+            raise AssertionError("who gets the case is for `lifecycle.assigned_by_queue`")
         case "waiting_end":
             return resumed(replace(left, status="in_review", waiting_for=None), timer.due_at_ms)
         case "first_action_warning" | "closing_warning":

@@ -31,6 +31,10 @@ STATUS_AFTER: Final[Mapping[ActionName, Mapping[CaseStatus, CaseStatus]]] = {
     "wake": _SAME,
     "link": _SAME,
     "unlink": _SAME,
+    "tag": _SAME,
+    "untag": _SAME,
+    "merge": dict.fromkeys(_SAME, "closed"),
+    "split": _SAME,
     "close": dict.fromkeys(_SAME, "closed"),
     "approve": dict.fromkeys(_SAME, "closed"),
     "reject": _SAME,
@@ -39,10 +43,14 @@ STATUS_AFTER: Final[Mapping[ActionName, Mapping[CaseStatus, CaseStatus]]] = {
 
 # What only the assignee may do, if the case has one. Anybody may assign, escalate and release, so that the case of an
 # absent colleague is not blocked.
-BY_ASSIGNEE: Final[frozenset[ActionName]] = frozenset(("claim", "start", "wait", "resume", "snooze", "close"))
+BY_ASSIGNEE: Final[frozenset[ActionName]] = frozenset(
+    ("claim", "start", "wait", "resume", "snooze", "merge", "split", "close")
+)
 
 # What is possible while a closing is proposed: it is to be decided on first.
-WHILE_PROPOSED: Final[frozenset[ActionName]] = frozenset(("note", "link", "unlink", "approve", "reject"))
+WHILE_PROPOSED: Final[frozenset[ActionName]] = frozenset(
+    ("note", "link", "unlink", "tag", "untag", "approve", "reject")
+)
 
 
 def actions_in(status: CaseStatus) -> list[ActionName]:

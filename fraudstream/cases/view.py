@@ -3,7 +3,7 @@ authoritative.
 
 Keys, all under one prefix:
     case:<case_id>        hash: version, status, severity, account_id, assignee, partition (of `cases`, and of
-                          `case-actions` for its actions), case (the whole case as JSON)
+                          `case-actions` for its actions), case (the whole case as JSON), accounts (one a line)
     queue                 sorted set of the cases that are not closed, by `priority.urgency`
     account:<account_id>  sorted set of the account's newest `ACCOUNT_CASES_KEPT` cases by the time they opened
     written               hash: by partition of `cases`, the offset up to which the view is complete
@@ -38,8 +38,13 @@ _UNAUTHENTICATED: Final = ("NOAUTH", "WRONGPASS", "HELLO must be called", "Authe
 _PUT = """
 local held = redis.call('HGET', KEYS[1], 'version')
 if held and tonumber(held) >= tonumber(ARGV[2]) then return 0 end
+-- An account leaves a case when all of its alerts are split off.
+local left = redis.call('HGET', KEYS[1], 'accounts')
+if left then
+    for account in string.gmatch(left, '[^\\n]+') do redis.call('ZREM', ARGV[14] .. account, ARGV[1]) end
+end
 redis.call('HSET', KEYS[1], 'version', ARGV[2], 'status', ARGV[3], 'severity', ARGV[4], 'account_id', ARGV[5],
-           'assignee', ARGV[6], 'case', ARGV[7], 'partition', ARGV[12])
+           'assignee', ARGV[6], 'case', ARGV[7], 'partition', ARGV[12], 'accounts', ARGV[13])
 if ARGV[3] == 'closed' then
     redis.call('ZREM', KEYS[2], ARGV[1])
     redis.call('EXPIRE', KEYS[1], ARGV[10])
@@ -47,24 +52,32 @@ else
     redis.call('ZADD', KEYS[2], ARGV[8], ARGV[1])
     redis.call('PERSIST', KEYS[1])
 end
-redis.call('ZADD', KEYS[3], ARGV[9], ARGV[1])
-redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - ARGV[11])
--- An account has at most one open case: its newest. Once that is closed, the set expires with the last case.
-if ARGV[3] == 'closed' then
-    if redis.call('ZREVRANGE', KEYS[3], 0, 0)[1] == ARGV[1] then redis.call('EXPIRE', KEYS[3], ARGV[10]) end
-else
-    redis.call('PERSIST', KEYS[3])
+for number = 3, #KEYS do
+    redis.call('ZADD', KEYS[number], ARGV[9], ARGV[1])
+    redis.call('ZREMRANGEBYRANK', KEYS[number], 0, -1 - ARGV[11])
+    -- Once all cases of an account are closed, its set expires with the last of them.
+    local is_open = false
+    for _, case_id in ipairs(redis.call('ZRANGE', KEYS[number], 0, -1)) do
+        if redis.call('ZSCORE', KEYS[2], case_id) then is_open = true break end
+    end
+    if is_open then
+        redis.call('PERSIST', KEYS[number])
+    else
+        redis.call('EXPIRE', KEYS[number], ARGV[10])
+    end
 end
 return 1
 """
 
-# Also of a case whose hash has expired. The account's set is known from the hash alone.
+# Also of a case whose hash has expired. The sets of its accounts are known from the hash alone.
 _REMOVE = """
-local account = redis.call('HGET', KEYS[1], 'account_id')
+local found = redis.call('HMGET', KEYS[1], 'account_id', 'accounts')
 redis.call('UNLINK', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
-if account then redis.call('ZREM', ARGV[2] .. account, ARGV[1]) end
-return account and 1 or 0
+if not found[1] then return 0 end
+-- Records of earlier builds have no accounts.
+for account in string.gmatch(found[2] or found[1], '[^\\n]+') do redis.call('ZREM', ARGV[2] .. account, ARGV[1]) end
+return 1
 """
 
 # Raises a partition's mark only if the mark is not lower than the writer believes, so that an emptied Redis does not
@@ -203,7 +216,8 @@ class CaseView:
         return self._prefix + name
 
     def _queue_put(self, pipeline: Any, partition: int, case: Case) -> None:
-        keys = (self._key(f"case:{case.case_id}"), self._key("queue"), self._key(f"account:{case.account_id}"))
+        sets = [self._key(f"account:{account_id}") for account_id in case.accounts]
+        keys = (self._key(f"case:{case.case_id}"), self._key("queue"), *sets)
         pipeline.eval(
             _PUT,
             len(keys),
@@ -220,6 +234,8 @@ class CaseView:
             CLOSED_KEPT_S,
             ACCOUNT_CASES_KEPT,
             partition,
+            "\n".join(case.accounts),
+            self._key("account:"),
         )
 
     async def _highest(self, name: str, limit: int) -> list[str]:

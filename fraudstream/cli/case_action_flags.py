@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
 WAIT_S_DEFAULT: Final = 30.0
 CASE_HELP: Final = "case_id, or its first 4 or more digits where they are unique"
-DETAILS: Final = ("note", "disposition", "typology", "assignee", "waiting_for", "until", "escalate_to", "other_case_id")
+DETAILS: Final = (
+    *("note", "disposition", "typology", "assignee", "waiting_for", "until", "escalate_to", "other_case_id"),
+    *("tag", "alert_ids"),
+)
 _CASE: Final = "b42be4f85c73a1b99caaf5747089f7bc"
 
 
 OF_SEVERAL: Final[frozenset[ActionName]] = frozenset(
-    ("assign", "claim", "start", "resume", "wake", "close", "approve", "reopen")
+    ("assign", "claim", "start", "resume", "wake", "tag", "untag", "merge", "close", "approve", "reopen")
 )
 
 
@@ -48,6 +51,15 @@ COMMANDS: Final[Mapping[ActionName, Command]] = {
     "wake": Command("take up a case that was put aside", "wake {case}"),
     "link": Command("note that another case belongs to this one", "link {case} 8a1b77aef35c9f00c7cf9ca2d9b1e4d3"),
     "unlink": Command("remove a link", "unlink {case} 8a1b77aef35c9f00c7cf9ca2d9b1e4d3"),
+    "tag": Command("add a tag, by which cases are found", "tag {case} --tag mule_ring"),
+    "untag": Command("remove a tag", "untag {case} --tag mule_ring"),
+    "merge": Command(
+        "move the alerts and notes of cases into another one, and close them", "merge {case} --into 8a1b77aef35c"
+    ),
+    "split": Command(
+        "move alerts of a case into a new case",
+        'split {case} --alert 3f2a9c11 --alert 77b0c1de "a matter of its own"',
+    ),
     "close": Command(
         "close a case and label its payments",
         'close {case} --disposition confirmed_fraud --typology card_testing --note "card copied"',
@@ -127,6 +139,21 @@ def _add_details(action: argparse.ArgumentParser, name: ActionName) -> None:
             action.add_argument("note", metavar="REASON")
         case "link" | "unlink":
             action.add_argument("other_case_id", metavar="OTHER", help="case_id of the other case, whole")
+        case "tag" | "untag":
+            action.add_argument("--tag", required=True, metavar="TAG", help="1 to 32 characters without spaces")
+        case "merge":
+            action.add_argument("--into", dest="other_case_id", required=True, metavar="CASE", help=CASE_HELP)
+            action.add_argument("--note", metavar="TEXT", help="reason, recorded with the action")
+        case "split":
+            action.add_argument(
+                "--alert",
+                dest="alert_ids",
+                action="append",
+                required=True,
+                metavar="ALERT",
+                help="alert_id, or the event_id of its payment; all of one account",
+            )
+            action.add_argument("note", metavar="REASON")
         case "close":
             action.add_argument(
                 "--disposition",

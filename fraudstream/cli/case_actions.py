@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from fraudstream.cli.author_flags import login_name
@@ -60,16 +61,29 @@ def _act_on(case_id: str, args: argparse.Namespace, settings: Settings, actor: s
 
     agent = agent_settings(settings)
     case, partition = find_case(settings, case_id)
-    action = new_case_action(case, args.action, actor=actor, acted_at_ms=now_ms(), **details_of(args))
+    details = details_of(args)
+    if args.action == "merge":
+        details["other_case_id"] = find_case(settings, args.other_case_id).case.case_id
+    if args.action == "split":
+        details["alert_ids"] = _alert_ids(case, args.alert_ids)
+    action = new_case_action(case, args.action, actor=actor, acted_at_ms=now_ms(), **details)
     result = run_on_cluster(
         agent.brokers,
         lambda: act_on_case(agent, case, partition, action, answer_s_max=args.wait_s),
         args.wait_s + SHORT_S_MAX,
     )
-    print(json.dumps(msgspec.to_builtins(result.case)) if args.json else _line(result.case))
+    print(json.dumps(msgspec.to_builtins(result.case)) if args.json else _line(result.case, args.action))
 
 
-def _line(case: Case) -> str:
+def _alert_ids(case: Case, given: Sequence[str]) -> tuple[str, ...]:
+    """The ids of the case's alerts that are given by their ids, or by those of their payments. The case agent refuses
+    what is neither."""
+    by_event = {line.event_id: line.alert_id for line in case.alerts}
+    return tuple(by_event.get(each, each) for each in given)
+
+
+def _line(case: Case, action: str) -> str:
     """The state of the case in one line."""
     notes = f", {len(case.notes)} note{'s' if len(case.notes) > 1 else ''}" if case.notes else ""
-    return f"case {case.case_id} of {case.account_id} is {state_text(case)}{notes}"
+    new = f"; its new case is {case.links[-1]}" if action == "split" else ""
+    return f"case {case.case_id} of {case.account_id} is {state_text(case)}{notes}{new}"

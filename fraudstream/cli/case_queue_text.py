@@ -55,6 +55,8 @@ def state_text(case: Case) -> str:
             return f"waiting for {case.waiting_for}: {case.assignee}"
         case "escalated":
             return f"escalated to {case.escalated_to}"
+        case "closed" if case.merged_into is not None:
+            return f"merged into {case.merged_into} by {case.closed_by}"
         case "closed":
             typology = "" if case.typology is None else f" ({case.typology})"
             return f"closed as {case.disposition}{typology} by {case.closed_by}"
@@ -63,6 +65,11 @@ def state_text(case: Case) -> str:
 def rules_text(rules: Sequence[str]) -> str:
     """The rules of a case or an alert, or that it has none."""
     return ", ".join(rules) or "no rule: the score alone"
+
+
+def tags_text(tags: Sequence[str]) -> str:
+    """The tags, each after a number sign."""
+    return " ".join(f"#{tag}" for tag in tags)
 
 
 def _row(case: Case, digits: int) -> tuple[str, ...]:
@@ -78,7 +85,9 @@ def _row(case: Case, digits: int) -> tuple[str, ...]:
 
 
 def _below(case: Case) -> str:
-    text = f"{case.account_id}: {amounts_text(case)}: {rules_text(case.rules)}"
+    text = f"{', '.join(case.accounts)}: {amounts_text(case)}: {rules_text(case.rules)}"
+    if case.tags:
+        text += f" {tags_text(case.tags)}"
     return textwrap.fill(text, COLUMNS, initial_indent=_INDENT, subsequent_indent=_INDENT)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from fraudstream.cli import verdict_text
-from fraudstream.cli.case_queue_text import amounts_text, rules_text, state_text
+from fraudstream.cli.case_queue_text import amounts_text, rules_text, state_text, tags_text
 from fraudstream.cli.verdict_text import heading, indented, time_text
 
 if TYPE_CHECKING:
@@ -22,12 +22,18 @@ _IN_THE_HEADING: Final = frozenset(("event_id", "occurred_at", "account_id", "am
 def print_case(case: Case, alerts: Mapping[str, Alert], missing: str) -> None:
     """Print a case. `alerts`: those that could be read, by id; `missing`: why others could not."""
     console = verdict_text.console()
-    console.print(Text(f"Case {case.case_id} of {case.account_id}", style="bold"))
+    console.print(Text(f"Case {case.case_id} of {', '.join(case.accounts)}", style="bold"))
     at = "" if case.closed_at_ms is None else f" at {time_text(case.closed_at_ms)}"
     console.print(indented(f"{state_text(case)}{at}, severity {case.severity}, score {case.score:.4f}"))
     console.print(indented(f"opened {time_text(case.opened_at_ms)}, last change {time_text(case.updated_at_ms)}"))
     shown = "" if len(case.alerts) == case.alert_count else f", the newest {len(case.alerts)} below"
     console.print(indented(f"alerts: {case.alert_count}{shown}; amounts: {amounts_text(case)}"))
+    if case.tags:
+        console.print(indented(f"tags: {tags_text(case.tags)}"))
+    if case.split_from is not None:
+        console.print(indented(f"split off from case {case.split_from}: new alerts of the account do not join it"))
+    if case.links:
+        console.print(indented(f"linked: {', '.join(case.links)}"))
     if case.notes:
         console.print(heading("Notes"))
     for note in case.notes:
@@ -53,7 +59,8 @@ def _print_group(console: Console, group: Sequence[CaseAlert], alerts: Mapping[s
     console.print(heading(f"{count}: {outcome}severity {group[-1].severity}: {rules_text(group[-1].rules)}"))
     for line in group:
         console.print(indented(f"{line.event_id}: {line.amount} {line.currency}, {time_text(line.occurred_at_ms)}"))
-        console.print(indented(f"score {line.score:.4f}, alert {line.alert_id}", by=4))
+        of = "" if line.account_id is None else f", account {line.account_id}"
+        console.print(indented(f"score {line.score:.4f}, alert {line.alert_id}{of}", by=4))
         if (alert := alerts.get(line.alert_id)) is not None and (fields := payment_fields(alert.payment)):
             console.print(indented(fields, by=4))
     if newest is None:

@@ -91,13 +91,16 @@ def _ambiguous(prefix: str, ids: list[str]) -> str:
     return f"several cases have ids that begin with {prefix}: {', '.join(ids[:IDS_SHOWN])}{more}. Give more digits."
 
 
-def list_cases(settings: Settings, limit: int, account_id: str | None, *, as_json: bool) -> int:
-    """Print the queue, or the cases of an account. Raises `Failure`."""
+def list_cases(settings: Settings, limit: int, account_id: str | None, tag: str | None, *, as_json: bool) -> int:
+    """Print the queue, or the cases of an account; those with `tag`, if there is one. Raises `Failure`."""
     import msgspec
 
     from fraudstream.cli.case_queue_text import print_cases
 
-    cases = _read(settings, lambda view: view.of_account(account_id) if account_id else view.queue(limit))
+    read_max = limit if tag is None else CASES_READ_MAX
+    cases = _read(settings, lambda view: view.of_account(account_id) if account_id else view.queue(read_max))
+    if tag is not None:
+        cases = [case for case in cases if tag in case.tags][:limit]
     if as_json:
         print(json.dumps(msgspec.to_builtins(cases)))
     else:

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from fraudstream.cli import metrics_port
+from fraudstream.cli.case_absence import add_absences
 from fraudstream.cli.case_action_flags import CASE_HELP, add_case_actions
 from fraudstream.cli.case_opening import add_opening
 from fraudstream.cli.count_flag import positive_count
@@ -48,7 +49,7 @@ def add_parser(subparsers: Subparsers) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action")
     _add_list(actions)
     _add_show(actions)
-    for action in (add_opening(actions), *add_case_actions(actions)):
+    for action in (add_opening(actions), *add_absences(actions), *add_case_actions(actions)):
         _add_connections(action, kafka="brokers to publish the action to")
 
 
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         case "list":
             from fraudstream.cli.case_view import list_cases
 
-            return list_cases(settings, args.limit, args.account, as_json=args.json)
+            return list_cases(settings, args.limit, args.account, args.tag, as_json=args.json)
         case "show":
             from fraudstream.cli.case_view import show_case
 
@@ -71,6 +72,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             from fraudstream.cli.case_opening import open_by_hand
 
             return open_by_hand(args, settings)
+        case "absent" | "present":
+            from fraudstream.cli.case_absence import run_absence
+
+            return run_absence(args, settings)
         case _:
             from fraudstream.cli.case_actions import act
 
@@ -88,6 +93,7 @@ def _add_list(actions: Subparsers) -> None:
         "--limit", type=positive_count, default=50, metavar="COUNT", help="list at most COUNT (default: 50)"
     )
     listing.add_argument("--account", metavar="ID", help="the newest cases of one account instead, closed ones too")
+    listing.add_argument("--tag", metavar="TAG", help="only cases with this tag")
     _add_connections(listing, kafka=None)
 
 

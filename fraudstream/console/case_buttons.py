@@ -9,7 +9,7 @@ from fraudstream.cases.transitions import BY_ASSIGNEE, WHILE_PROPOSED, actions_i
 from fraudstream.contracts import Case
 from fraudstream.contracts.case_values import ActionName, Disposition
 
-Dialog = Literal["note", "assign", "wait", "snooze", "escalate", "link", "close", "reject"]
+Dialog = Literal["note", "assign", "wait", "snooze", "escalate", "link", "tag", "merge", "close", "reject"]
 
 ACTION_KEYS: Final[Mapping[ActionName, str]] = {
     "approve": "v",
@@ -25,6 +25,8 @@ ACTION_KEYS: Final[Mapping[ActionName, str]] = {
     "escalate": "e",
     "release": "r",
     "link": "l",
+    "tag": "h",
+    "merge": "J",
     "reopen": "o",
 }
 DISPOSITION_KEYS: Final[Mapping[Disposition, str]] = {
@@ -41,6 +43,8 @@ _DIALOGS: Final[Mapping[ActionName, Dialog]] = {
     "snooze": "snooze",
     "escalate": "escalate",
     "link": "link",
+    "tag": "tag",
+    "merge": "merge",
     "reject": "reject",
 }
 
@@ -57,17 +61,25 @@ class Button(NamedTuple):
     dialog: Dialog | None
 
 
-def buttons_of(case: Case, user: str, *, may_approve: bool) -> list[Button]:
-    """The buttons for `user`: first what to do with the case, then how to close it. Left out is what would be refused:
-    what only its assignee may do, and what a proposed closing excludes."""
+def allowed_actions(case: Case, user: str, *, may_approve: bool) -> list[ActionName]:
+    """The actions that `user` may send: without what only the assignee may do, and what a proposed closing excludes."""
+    if case.merged_into is not None:
+        return []
     is_others = case.assignee not in (None, user)
     allowed = [name for name in actions_in(case.status) if not (is_others and name in BY_ASSIGNEE)]
     if case.proposal is not None:
         allowed = [name for name in allowed if name in WHILE_PROPOSED]
     if case.proposal is None or case.proposal.actor == user or not may_approve:
         allowed = [name for name in allowed if name not in APPROVALS]
+    return allowed
+
+
+def buttons_of(case: Case, user: str, *, may_approve: bool) -> list[Button]:
+    """The buttons for `user`: first what to do with the case, then how to close it. What would be refused is left
+    out."""
+    allowed = allowed_actions(case, user, may_approve=may_approve)
     buttons = [Button(name, key, _DIALOGS.get(name)) for name, key in ACTION_KEYS.items() if name in allowed]
-    if case.status == "assigned" and not is_others:  # to claim it is the same as to start it
+    if case.status == "assigned" and case.assignee == user:  # to claim it is the same as to start it
         buttons = [button for button in buttons if button.name != "claim"]
     done = "snooze" if case.snooze is not None else "wake"
     buttons = [button for button in buttons if button.name != done]

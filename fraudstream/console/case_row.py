@@ -15,6 +15,7 @@ from fraudstream.contracts.fields import Severity
 
 SNOOZED: Final = "snoozed"
 PROPOSED: Final = "proposed"
+MERGED: Final = "merged"
 
 Level = Literal["warned", "breached"]  # what the service level of a case has come to
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)
@@ -47,12 +48,25 @@ class CaseRow(msgspec.Struct, frozen=True):
     escalated_to: str | None
     disposition: Disposition | None
     queue: str | None
+    tags: tuple[str, ...]
+    other_accounts: tuple[str, ...]
+    merged_into: str | None
     snoozed_until_ms: int | None
     proposal: CaseProposal | None
     breach_due_ms: int | None
     level: Level | None
     channels: tuple[str, ...] = ()
     partners: tuple[str, ...] = ()
+
+    @property
+    def result(self) -> str | None:
+        """Its disposition, or `MERGED`; None while it is not closed."""
+        return MERGED if self.merged_into is not None else self.disposition
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Every account of the case, its own first."""
+        return (self.account_id, *self.other_accounts)
 
     @property
     def state(self) -> str:
@@ -82,6 +96,9 @@ def row_of(case: Case, partition: int) -> CaseRow:
         escalated_to=case.escalated_to,
         disposition=case.disposition,
         queue=case.queue,
+        tags=case.tags,
+        other_accounts=case.other_accounts,
+        merged_into=case.merged_into,
         snoozed_until_ms=None if case.snooze is None else case.snooze.until_ms,
         proposal=case.proposal,
         breach_due_ms=min(

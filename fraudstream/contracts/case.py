@@ -19,13 +19,15 @@ from fraudstream.contracts.case_values import (
     present_disposition,
     present_status,
 )
-from fraudstream.contracts.fields import Channel, Identifier, Severity, Text
+from fraudstream.contracts.fields import Channel, Identifier, Severity, Tag, Text
 
 
 class CaseAlert(msgspec.Struct, frozen=True, omit_defaults=True):
     """Summary of an alert, as its case stores it; the complete alert is on the `alerts` topic under `alert_id`.
 
-    `channel`, `partner_id`: of its payment; absent in records of earlier releases."""
+    `channel`, `partner_id`: of its payment; absent in records of earlier releases. `account_id`: if it is another
+    account's than the case's, as after a merge.
+    """
 
     alert_id: str
     event_id: Identifier
@@ -37,6 +39,7 @@ class CaseAlert(msgspec.Struct, frozen=True, omit_defaults=True):
     rules: tuple[str, ...]
     channel: Channel | None = None
     partner_id: Identifier | None = None
+    account_id: Identifier | None = None
 
 
 class CaseNote(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,6 +63,14 @@ class CaseProposal(msgspec.Struct, frozen=True, omit_defaults=True):
     typology: Typology | None = None
 
 
+class CaseAssignment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a case was assigned by its queue. `number`: counts these assignments of the queue in one partition."""
+
+    queue: Identifier
+    analyst: Identifier
+    number: int
+
+
 class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     """The complete state of a case. `version` counts its changes from 1.
 
@@ -77,6 +88,11 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     rejected it; `approved_by`: who has.
 
     `partners`: through which the payments of its alerts came, the first 50.
+    `tags`: in the order that they were added. `other_accounts`: whose cases were merged into this one; while it is not
+    closed their new alerts join it. `merged_into`: the case that has its alerts and notes now; it was closed by that,
+    without a disposition. `split_from`: the case that its alerts were split off from; no new alert joins it.
+    `assignment`: the last one that the queue has made by itself.
+    `amount_before_split`: at risk in the case before alerts were split off, if that was more: approvals go by it.
 
     Records of earlier builds have the statuses open and claimed, and the dispositions fraud and genuine.
     """
@@ -113,6 +129,21 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     proposal: CaseProposal | None = None
     approved_by: Identifier | None = None
     partners: tuple[Identifier, ...] = ()
+    tags: tuple[Tag, ...] = ()
+    other_accounts: tuple[Identifier, ...] = ()
+    merged_into: Identifier | None = None
+    split_from: Identifier | None = None
+    amount_before_split: str | None = None
+    assignment: CaseAssignment | None = None
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Every account of the case, its own first."""
+        return (self.account_id, *self.other_accounts)
+
+    def account_of(self, line: CaseAlert) -> str:
+        """The account of one of the case's alerts."""
+        return line.account_id or self.account_id
 
     def __post_init__(self) -> None:
         force_setattr(self, "status", present_status(self.status))

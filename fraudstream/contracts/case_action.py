@@ -7,16 +7,18 @@ receives both the actions and the alerts of an account.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 from msgspec.structs import force_setattr
 
 from fraudstream.contracts.case_timers import TimerName
 from fraudstream.contracts.case_typologies import Typology
 from fraudstream.contracts.case_values import RecordedAction, StoredDisposition, WaitingFor, present_disposition
-from fraudstream.contracts.fields import Identifier, Moment, Severity, Text
+from fraudstream.contracts.fields import Identifier, Moment, Severity, Tag, Text
 
+ALERT_IDS_MAX: Final = 200  # as many alerts as a case lists
 REQUIRED_FIELDS: Final[Mapping[RecordedAction, tuple[str, ...]]] = {
     "assign": ("assignee",),
     "wait": ("waiting_for", "note"),
@@ -25,6 +27,10 @@ REQUIRED_FIELDS: Final[Mapping[RecordedAction, tuple[str, ...]]] = {
     "snooze": ("until", "note"),
     "link": ("other_case_id",),
     "unlink": ("other_case_id",),
+    "tag": ("tag",),
+    "untag": ("tag",),
+    "merge": ("other_case_id",),
+    "split": ("alert_ids", "note"),
     "close": ("disposition",),
     "reject": ("note",),
     "open": ("severity", "note"),
@@ -39,11 +45,17 @@ class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
     `until`: when a snooze ends, or a wait (not required). `timer`: of `expire`, by which a timer of the case takes
     effect at `acted_at`; the case agent alone sends it.
 
+    `absent`: of the timer `assignment`, who of the queue's analysts is absent and gets no case.
+
     `open` makes a case of `severity`, whose `case_id` is that of `cases.grouping.case_id_of`, with the action's id in
     place of an alert's.
 
     `erase` removes the case from the topic `cases` and from all views; `note` is then the reason why a case under legal
     hold (not closed, or a confirmed fraud) is erased all the same.
+
+    `merge` moves the alerts and notes of the case into the case `other_case_id`, and closes it. `split` moves the
+    alerts `alert_ids`, all of one account, into a new case of that account, whose id is that of
+    `cases.grouping.case_id_of` with the action's id in place of an alert's.
 
     An action requires the fields that `REQUIRED_FIELDS` names; `note` is then its reason. The disposition
     confirmed_fraud requires `typology`; fraud and genuine are former names of confirmed_fraud and false_positive.
@@ -67,6 +79,9 @@ class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
     expected_version: int | None = None
     timer: TimerName | None = None
     severity: Severity | None = None
+    tag: Tag | None = None
+    alert_ids: Annotated[tuple[Identifier, ...], Meta(max_length=ALERT_IDS_MAX)] = ()
+    absent: tuple[Identifier, ...] = ()
 
     def __post_init__(self) -> None:
         for field in REQUIRED_FIELDS.get(self.action, ()):

@@ -15,6 +15,7 @@ TimerName = Literal[
     "closing_breach",
     "waiting_end",
     "snooze_end",
+    "assignment",
 ]
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "Moment",
     "Outcome",
     "Severity",
+    "Tag",
     "Text",
 ]
 
@@ -44,6 +45,15 @@ Identifier = Annotated[
     ),
 ]
 Text = Annotated[str, Meta(max_length=4096)]
+Tag = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=32,
+        pattern=r"^[^\s\u0000-\u001F\u007F-\u009F]+$",
+        description="1 to 32 characters, without spaces and control characters.",
+    ),
+]
 AmountText = Annotated[
     str,
     Meta(

@@ -11,10 +11,11 @@ from typing import NamedTuple, TypedDict, Unpack
 
 from fraudstream.cases.grouping import case_id_of
 from fraudstream.contracts import Case, CaseAction
+from fraudstream.contracts.case_action import ALERT_IDS_MAX
 from fraudstream.contracts.case_typologies import Typology
 from fraudstream.contracts.case_values import ActionName, Disposition, WaitingFor
 from fraudstream.contracts.fields import Severity
-from fraudstream.operations.checked_text import check_identifier, check_note
+from fraudstream.operations.checked_text import check_identifier, check_note, check_tag
 from fraudstream.operations.errors import InvalidValueError, OperationError
 
 
@@ -71,6 +72,8 @@ class ActionDetails(TypedDict, total=False):
     until: int | None
     escalate_to: str | None
     other_case_id: str | None
+    tag: str | None
+    alert_ids: tuple[str, ...]
     expected_version: int | None
 
 
@@ -90,6 +93,13 @@ def new_case_action(
         value = details.get(field)
         if isinstance(value, str):
             check_identifier(value, field)
+    if (tag := details.get("tag")) is not None:
+        check_tag(tag)
+    for alert_id in details.get("alert_ids", ()):
+        check_identifier(alert_id, "alert_ids")
+    if len(details.get("alert_ids", ())) > ALERT_IDS_MAX:
+        sentence = f"alert_ids: at most {ALERT_IDS_MAX} at once, as many as a case lists."
+        raise InvalidValueError("alert_ids", "", sentence)
     try:
         return CaseAction(
             action_id=action_id or secrets.token_hex(16),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from fraudstream.contracts.control_characters import has_control_character
+from fraudstream.contracts.fields import Tag
 from fraudstream.engine.expression import ValueList
 from fraudstream.engine.list_declarations import entry_value
 from fraudstream.operations.errors import InvalidValueError
@@ -31,6 +34,15 @@ def check_entry(value: str, declared: ValueList) -> str:
     except ValueError as error:
         sentence = f"VALUE '{value[:40]}' would match no payment: {error}"
         raise InvalidValueError("VALUE", value, sentence) from error
+
+
+def check_tag(tag: str) -> str:
+    """`tag`, if the contracts take it. Raises `InvalidValueError`."""
+    try:
+        return msgspec.convert(tag, Tag)
+    except msgspec.ValidationError:
+        sentence = f"tag '{tag[:40]}': must have 1 to 32 characters, no spaces and no control characters."
+        raise InvalidValueError("tag", tag, sentence) from None
 
 
 def check_note(note: str | None) -> str | None:

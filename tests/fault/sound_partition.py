@@ -13,9 +13,10 @@ from aiokafka import ConsumerRecord
 from benchmarks.chaos.load import Item, load
 from benchmarks.chaos.observed import Observed
 from benchmarks.chaos.reference_run import Answers, ReferenceRun
+from fraudstream.cases.held import Held
 from fraudstream.cases.labels import labels_of
 from fraudstream.cases.record import Position, case_record, source_of
-from fraudstream.cases.store import CaseStore, Held
+from fraudstream.cases.store import CaseStore
 from fraudstream.contracts import Alert, Case, CaseAction, ListEntry, RuleSwitch
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
 from fraudstream.engine.apply import apply_and_forward

@@ -30,9 +30,11 @@ _KEPT: Final = frozenset(
         *("case_id", "alert_id", "rule_id", "rule", "rules", "rule_set", "typology", "typologies", "queue"),
         *("channels", "partners"),
         *("event_id", "event_ids", "amount", "currency", "amount_totals", "actor", "assignee", "closed_by", "unit"),
-        *("links", "partners", "escalated_to", "escalate_to", "amount_at_risk"),
+        *("links", "escalated_to", "escalate_to", "amount_at_risk", "amount_before_split"),
+        *("merged_into", "split_from", "tags"),
     )
 )
+_SEVERAL: Final = "other_accounts"  # a tuple of identifiers
 T = TypeVar("T")
 
 
@@ -119,6 +121,8 @@ class Masking:
             return masked(value)
         if name in _WRITTEN and isinstance(value, str):
             return self.written(value)
+        if name == _SEVERAL:
+            return tuple(map(masked, value))
         return self._applied(value)
 
 
@@ -126,7 +130,7 @@ def masking_of(visible: bool, case: Case, alerts: Iterable[Alert]) -> Masking:
     """The masking of a case's page: it knows every identifier of the case and of its payments."""
     if visible:
         return Masking(visible=True)
-    return Masking(False, {case.account_id, *(each for alert in alerts for each in identifiers_of(alert.payment))})
+    return Masking(False, {*case.accounts, *(each for alert in alerts for each in identifiers_of(alert.payment))})
 
 
 def _with(holder: Any, changed: Mapping[str, Any]) -> Any:

@@ -10,6 +10,7 @@ Permission = Literal[
     "see_cases",  # with identifiers masked
     "act_on_cases",  # every action of cases.transitions
     "approve_cases",  # approve and reject what a colleague has proposed
+    "manage_absences",  # mark a colleague absent, and hand over their cases
     "reveal_identifiers",  # of one case, with a reason
     "see_identifiers",  # of every case
     "see_overview",  # backlog, and what each analyst has open and has closed
@@ -29,10 +30,19 @@ _RULES: Final[tuple[Permission, ...]] = ("see_figures", "see_rules", "draft_rule
 _GRANTED: Final[Mapping[Role, tuple[Permission, ...]]] = {
     "viewer": _SEE,
     "analyst": _ACT,
-    "senior": (*_ACT, *_RULES, "approve_cases", "see_identifiers", "see_overview"),
+    "senior": (*_ACT, *_RULES, "approve_cases", "manage_absences", "see_identifiers", "see_overview"),
     "rule_author": (*_SEE, "see_figures", "see_rules", "draft_rules"),
     "approver": (*_SEE, "see_figures", "see_rules", "approve_rules"),
     "auditor": (*_SEE, "see_overview", "see_figures", "see_audit", "see_users"),
-    "admin": (*_ACT, *_RULES, "approve_cases", "see_overview", "see_audit", "see_users", "manage_users"),
+    "admin": (
+        *_ACT,
+        *_RULES,
+        "approve_cases",
+        "manage_absences",
+        "see_overview",
+        "see_audit",
+        "see_users",
+        "manage_users",
+    ),
 }
 PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {role: frozenset(each) for role, each in _GRANTED.items()}

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
+from aiokafka.partitioner import DefaultPartitioner
 
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import CaseView
@@ -19,6 +20,13 @@ PARTITIONS = 2
 WAIT_S = 90.0
 
 T = TypeVar("T")
+
+
+def accounts_of(partition: int, count: int) -> list[str]:
+    """Accounts whose alerts `publish_alerts` puts into that partition."""
+    partitions = list(range(PARTITIONS))
+    names = [f"acc-{number}" for number in range(20 * count)]
+    return [each for each in names if DefaultPartitioner()(each.encode(), partitions, partitions) == partition][:count]
 
 
 class TopicRecord(NamedTuple):

@@ -11,8 +11,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from fraudstream.cases.agent import CaseAgent
 from fraudstream.cases.case_log import CaseLog
 from fraudstream.cases.failure import AgentError
+from fraudstream.cases.held import Held
 from fraudstream.cases.record import Position, case_record
-from fraudstream.cases.store import CaseStore, Held
+from fraudstream.cases.store import CaseStore
 from fraudstream.contracts import Case
 from fraudstream.kafka.stall_detector import StalledError
 from tests.brokers import on_both_brokers

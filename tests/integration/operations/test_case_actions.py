@@ -12,15 +12,16 @@ import pytest
 from msgspec.structs import replace
 
 from fraudstream.cases.agent import CaseAgent
+from fraudstream.cases.grouping import case_id_of
 from fraudstream.cases.view import CaseView
 from fraudstream.cli.case_list_values import values_of_case
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.main import main
 from fraudstream.cli.settings import Override, load_settings
-from fraudstream.contracts import Alert, Case, Label
+from fraudstream.contracts import Alert, Case, CaseAction, Label
 from fraudstream.operations.case_action_client import act_on_case
 from fraudstream.operations.case_actions import NoAnswerError, RejectedActionError, new_case_action
-from tests.integration.cases.case_cluster import CaseCluster, eventually
+from tests.integration.cases.case_cluster import CaseCluster, accounts_of, eventually
 from tests.unit.cases.events import alert
 
 
@@ -154,6 +155,40 @@ async def test_several_cases_are_acted_on_and_those_of_an_absent_colleague_relea
         "acc-2": "new",
         "acc-3": "closed",
     }
+
+
+async def test_cases_are_merged_split_tagged_and_handed_over(
+    cluster: CaseCluster, view: CaseView, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = Cases(cluster, capsys)
+    one, two = accounts_of(0, 2)
+    async with running_agent(cluster):
+        await cluster.publish_alerts([alert("a1", one), alert("a2", one), alert("b1", two)])
+        ids = [(await case_of(view, account)).case_id for account in (one, two)]
+        await eventually(lambda: view.case(ids[0]), lambda found: found is not None and found.alert_count == 2)
+        assert (await cases("tag", *ids, "--tag", "ring", "--as", "ann"))[0] == 0
+        assert (await cases("tag", ids[0], "--tag", "two words", "--as", "ann"))[0] == 1
+        code, out = await cases("merge", ids[1][:8], "--into", ids[0][:8], "--note", "one ring", "--as", "ann")
+        assert (code, out) == (0, f"case {ids[1]} of {two} is merged into {ids[0]} by ann, 1 note\n")
+        await eventually(lambda: view.case(ids[0]), lambda found: found is not None and found.alert_count == 3)
+        code, out = await cases("list", "--tag", "ring")
+        assert (code, out.count("#ring"), f"{one}, {two}" in out) == (0, 1, True)
+        assert "event-of-b1: 10.00 EUR" in (await cases("show", ids[0]))[1]
+        code, out = await cases("split", ids[0], "--alert", "event-of-a2", "--alert", "b1", "n", "--as", "ann")
+        assert (code, "are of several accounts" in out) == (1, True)
+        code, out = await cases("split", ids[0], "--alert", "event-of-a2", "another matter", "--as", "ann")
+        new = case_id_of(one, (await cluster_actions(cluster))[-1].action_id)
+        assert (code, out) == (0, f"case {ids[0]} of {one} is new, 2 notes; its new case is {new}\n")
+        assert (await cases("assign", ids[0], "--to", "bob", "--as", "ann"))[0] == 0
+        await eventually(lambda: view.case(ids[0]), lambda found: found is not None and found.assignee == "bob")
+        code, out = await cases("absent", "bob", "--for", "2d", "--to", "carol", "--as", "ann")
+        assert (code, f"case {ids[0]} of {one} is assigned to carol" in out) == (0, True)
+        assert (await cases("present", "bob"))[1] == "bob is back\n"
+
+
+async def cluster_actions(cluster: CaseCluster) -> list[CaseAction]:
+    records = await cluster.records(cluster.settings.case_actions_topic)
+    return [msgspec.json.decode(record.value, type=CaseAction) for record in records]
 
 
 async def test_a_case_is_opened_by_hand(

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from fraudstream.cases.grouping import case_id_of
+from fraudstream.cases.held import Held
 from fraudstream.cases.refusal import RejectedAction
-from fraudstream.cases.store import CaseStore, Held
+from fraudstream.cases.store import CaseStore
 from fraudstream.contracts import Case
 from tests.unit.cases.events import action, alert
 
@@ -27,6 +28,7 @@ class LifeOfACase(RuleBasedStateMachine):
         self.status = "closed"
         self.worker: str | None = None
         self.is_snoozed = False
+        self.tags: list[str] = []
         self.version = 0
         self.case_id = ""
         self.add_alert()
@@ -38,6 +40,7 @@ class LifeOfACase(RuleBasedStateMachine):
         assert self.store.alert(alert(alert_id), None) is not None
         if self.status == "closed":  # a new case
             self.case_id, self.status, self.worker, self.version = case_id_of("acc-1", alert_id), "new", None, 0
+            self.tags = []
         self.version += 1
 
     @rule(user=USERS, other=USERS)
@@ -99,6 +102,16 @@ class LifeOfACase(RuleBasedStateMachine):
             self.is_snoozed = False
             self.version += 1
 
+    @rule(user=USERS, tag=st.sampled_from(("mule", "vip")))
+    def add_a_tag(self, user: str, tag: str) -> None:
+        if self.send("tag", user, self.status != "closed" and tag not in self.tags, tag=tag):
+            self.tags.append(tag)
+
+    @rule(user=USERS, tag=st.sampled_from(("mule", "vip")))
+    def remove_a_tag(self, user: str, tag: str) -> None:
+        if self.send("untag", user, self.status != "closed" and tag in self.tags, tag=tag):
+            self.tags.remove(tag)
+
     @rule(user=USERS)
     def close(self, user: str) -> None:
         may = self.status != "closed" and self.worker in (None, user)
@@ -136,6 +149,7 @@ class LifeOfACase(RuleBasedStateMachine):
         case = self.case
         assert (case.status, case.version) == (self.status, self.version)
         assert self.status == "closed" or case.assignee == self.worker
+        assert case.tags == tuple(self.tags)
         assert (case.snooze is not None) == self.is_snoozed
         assert (case.waiting_for is None) == (case.status != "waiting")
         assert (case.disposition is None) == (case.status != "closed")

@@ -12,10 +12,13 @@ import pytest
 from msgspec.structs import replace
 
 from fraudstream.cases.grouping import opened
+from fraudstream.cases.held import Held, HeldPair, Memo
 from fraudstream.cases.labels import labels_of
 from fraudstream.cases.lifecycle import acted_on
+from fraudstream.cases.merging import merged
 from fraudstream.cases.policy import CasePolicy
 from fraudstream.cases.refusal import LINKS_MAX, RejectedAction
+from fraudstream.cases.splitting import split
 from fraudstream.cases.transitions import BY_ASSIGNEE, STATUS_AFTER
 from fraudstream.contracts import Case, CaseAction, CaseNote
 from fraudstream.contracts.case import CaseProposal
@@ -40,6 +43,10 @@ DETAILS: dict[str, dict[str, Any]] = {
     "snooze": {"until": 9_000},
     "link": {"other_case_id": "c2"},
     "unlink": {"other_case_id": "c2"},
+    "tag": {"tag": "mule"},
+    "untag": {"tag": "mule"},
+    "merge": {"other_case_id": "c2"},
+    "split": {"alert_ids": ("a1",)},
     "close": {"disposition": "confirmed_fraud", "typology": "mule"},
 }
 
@@ -53,7 +60,19 @@ def table() -> dict[str, list[str]]:
 
 
 def act(case: Case, given: CaseAction, other_open: str | None = None) -> Case | RejectedAction:
+    if given.action in ("merge", "split"):
+        pair = split(held(case), given, CasePolicy()) if given.action == "split" else merged_with_c2(case, given)
+        return pair.held.case if isinstance(pair, HeldPair) else pair
     return acted_on(case, given, other_open)
+
+
+def held(case: Case) -> Held:
+    return Held(case, Memo(sources=(None,) * len(case.alerts), digests=("d",) * len(case.alerts)))
+
+
+def merged_with_c2(case: Case, given: CaseAction) -> HeldPair | RejectedAction:
+    other = replace(opened(alert("a9", account_id="acc-2")), case_id="c2")
+    return merged(held(case), held(other), given, CasePolicy())
 
 
 def after(case: Case, name: str, actor: str = "ann", **fields: Any) -> Case:
@@ -80,9 +99,12 @@ def test_each_status_allows_the_actions_of_the_table(status: str, name: str) -> 
     case = replace(
         CASES[status],
         links=("c2",) if name == "unlink" else (),
+        tags=("mule",) if name == "untag" else (),
         snooze=CaseSnooze(9_000, "ann", 0, "n", 1) if name == "wake" else None,
         proposal=CaseProposal("carol", 0, "inconclusive") if name in ("approve", "reject") else None,
     )
+    if name == "split":
+        case = replace(case, alert_count=2, alerts=(*case.alerts, replace(case.alerts[0], alert_id="a2")))
     *cells, who = table()[name]
     expected = cells[get_args(CaseStatus).index(status)]
     for actor in ("ann", "bob"):

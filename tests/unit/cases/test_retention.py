@@ -10,12 +10,13 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
 from fraudstream.cases.case_log import CaseLog
+from fraudstream.cases.held import Held
 from fraudstream.cases.observer import Unobserved
 from fraudstream.cases.processor import CaseProcessor
 from fraudstream.cases.record import CaseRecord, Position
 from fraudstream.cases.refusal import RejectedAction
 from fraudstream.cases.retention import DAY_MS, ErasedCase
-from fraudstream.cases.store import CLOSED_HELD_MS, CaseStore, Held
+from fraudstream.cases.store import CLOSED_HELD_MS, CaseStore
 from fraudstream.contracts import CaseAnswer
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.topic_reader import TopicReader

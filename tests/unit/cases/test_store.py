@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fraudstream.cases.grouping import ALERTS_KEPT, case_id_of
+from fraudstream.cases.held import Held, HeldPair, RepeatedAction, Source
 from fraudstream.cases.record import Position, case_record, held_of, source_of
 from fraudstream.cases.refusal import RejectedAction
 from fraudstream.cases.retention import ErasedCase
-from fraudstream.cases.store import CLOSED_HELD_MS, CaseStore, Held, RepeatedAction, Source
+from fraudstream.cases.store import CLOSED_HELD_MS, CaseStore
 from fraudstream.contracts import Alert, Case, CaseAction
 from fraudstream.contracts.headers import source_header, version_header
 from tests.unit.cases.events import action, alert
@@ -30,7 +31,7 @@ ACCOUNTS = ("acc-1", "acc-2", "acc-3")
 
 def applied(
     store: CaseStore, event: Event, source: Source | None = None
-) -> Held | RejectedAction | RepeatedAction | ErasedCase | None:
+) -> Held | HeldPair | RejectedAction | RepeatedAction | ErasedCase | None:
     return store.alert(event, source) if isinstance(event, Alert) else store.act(event)
 
 

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from fraudstream.cases.grouping import case_id_of, opened
+from fraudstream.cases.held import Held, RepeatedAction
 from fraudstream.cases.lifecycle import acted_on
 from fraudstream.cases.policy import CasePolicy
 from fraudstream.cases.queueing import entered, rejoined
 from fraudstream.cases.refusal import RejectedAction
-from fraudstream.cases.store import CaseStore, Held, RepeatedAction
+from fraudstream.cases.store import CaseStore
 from fraudstream.cases.timers import due_timer, expiry_of
 from fraudstream.contracts import Case
 from tests.unit.cases.events import action, alert

@@ -32,7 +32,7 @@ from fraudstream.contracts import (
     StoredRuleSet,
     UnjudgedDecision,
 )
-from fraudstream.contracts.case import CaseProposal
+from fraudstream.contracts.case import CaseAssignment, CaseProposal
 from fraudstream.contracts.case_timers import CaseClock, CaseSnooze, CaseTimer
 
 PAYMENT = Payment(
@@ -85,6 +85,7 @@ CASE = Case(
             rules=("takeover/new_device",),
             channel="partner",
             partner_id="wallet-9",
+            account_id="acc-18",
         ),
     ),
     amount_totals={"EUR": "1250.00"},
@@ -104,6 +105,12 @@ CASE = Case(
     proposal=CaseProposal("r.holm", 1_772_440_000_000, "confirmed_fraud", "card_testing"),
     approved_by="p.lund",
     partners=("wallet-9",),
+    tags=("mule_ring",),
+    other_accounts=("acc-18",),
+    merged_into="case-3",
+    split_from="case-4",
+    amount_before_split="2500.00",
+    assignment=CaseAssignment("takeover", "p.lund", 7),
     snooze=CaseSnooze(1_772_566_400_300, "r.holm", 1_772_366_400_300, "Away until Monday.", 1),
     closed_by="r.holm",
     closed_at_ms=1_772_440_200_000,
@@ -207,6 +214,9 @@ FULL: Mapping[str, msgspec.Struct] = {
         until=1_772_566_400_300,
         timer="closing_breach",
         severity="high",
+        tag="mule_ring",
+        alert_ids=("a1b2",),
+        absent=("c.berg",),
         note="The customer did not pay this.",
         schema_version=1,
     ),
