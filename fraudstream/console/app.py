@@ -9,7 +9,9 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from fraudstream.console.web import (
+    absence_pages,
     audit_pages,
+    bulk_pages,
     case_pages,
     draft_pages,
     entity_pages,
@@ -38,10 +40,10 @@ PAGES: Final = tuple(
     module.router
     # `identifier_pages` is before `case_pages`, which has a route for every action.
     for module in (
-        *(login_pages, openid_pages, queue_pages, view_pages, identifier_pages, case_pages, entity_pages),
+        *(login_pages, openid_pages, queue_pages, bulk_pages, view_pages, identifier_pages, case_pages, entity_pages),
         *(overview_pages, figure_pages),
         *(rule_pages, draft_pages, trial_pages, proposal_pages),
-        *(audit_pages, user_pages, live_stream),
+        *(audit_pages, user_pages, absence_pages, live_stream),
     )
 )
 

@@ -129,16 +129,18 @@ class CaseDesk:
         *,
         actor: str,
         action_id: str | None = None,
+        sees: Callable[[str], Awaitable[bool]] | None = None,
         **details: Unpack[ActionDetails],
     ) -> Case | None:
         """Act on a case; returns it as the case agent has left it, and the queue has it too. None if there is no such
-        case. `action_id`: idempotency key, else a new one. Raises `OperationError`: `RejectedActionError` if the agent
+        case. `action_id`: idempotency key, else a new one. `sees`: whether the actor may see the other case that the
+        action names; None: any. Raises `OperationError`: `RejectedActionError` if the agent
         refuses, `NoAnswerError` if none answers."""
         case, _ = await self._newest(case_id)
         if case is None:
             return None
         if (other := details.get("other_case_id")) is not None:
-            details["other_case_id"] = await self._whole(other)
+            details["other_case_id"] = await self._whole(other, None if name == "unlink" else sees)
         action = new_case_action(case, name, actor=actor, acted_at_ms=self._now_ms(), action_id=action_id, **details)
         partition = await self._partition(case_id)
         try:
@@ -193,10 +195,11 @@ class CaseDesk:
         finally:
             self._being_taken.remove(row.case_id)
 
-    async def _whole(self, case_id: str) -> str:
-        """The id of the case that `case_id` is, or is the beginning of. Raises `InvalidValueError`."""
+    async def _whole(self, case_id: str, sees: Callable[[str], Awaitable[bool]] | None) -> str:
+        """The id of the case that `case_id` is, or is the beginning of. Raises `InvalidValueError`, also for one that
+        may not be seen."""
         whole = await self.case_id_of(case_id)
-        if whole is None:
+        if whole is None or (sees is not None and not await sees(whole)):
             sentence = f"no case has the id {case_id[:64]}, or several ids begin with it."
             raise InvalidValueError("other_case_id", case_id, sentence)
         return whole

@@ -23,7 +23,7 @@ from fraudstream.contracts.fields import SEVERITIES
 StatusFilter = Literal[
     "active", "new", "assigned", "in_review", "waiting", "escalated", "proposed", "snoozed", "closed", "all"
 ]
-Dimension = Literal["status", "severity", "typology", "assignee", "queue"]
+Dimension = Literal["status", "severity", "typology", "assignee", "queue", "tag"]
 
 STATUS_FILTERS: Final[tuple[StatusFilter, ...]] = get_args(StatusFilter)
 DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
@@ -75,6 +75,7 @@ class QueueQuery(NamedTuple):
     channel: str | None = None
     partner: str | None = None
     rule: str | None = None
+    tag: str | None = None
     account_parts: bool = True
     team: Team | None = None
 
@@ -93,6 +94,8 @@ class QueueQuery(NamedTuple):
             tests.append(("assignee", lambda case: (case.row.assignee or NOBODY) == self.assignee))
         if self.queue is not None:
             tests.append(("queue", lambda case: case.row.queue == self.queue))
+        if self.tag is not None:
+            tests.append(("tag", lambda case: self.tag in case.row.tags))
         if self.disposition is not None:
             tests.append(("disposition", lambda case: case.row.disposition == self.disposition))
         if self.level is not None:
@@ -148,6 +151,7 @@ def query_of(parameters: Mapping[str, str], zone: ZoneInfo = UTC) -> QueueQuery:
         typology=_text(parameters.get("typology")),
         assignee=_text(parameters.get("assignee")),
         queue=_text(parameters.get("queue")),
+        tag=_text(parameters.get("tag")),
         text=(parameters.get("text") or "").strip()[:TEXT_CHARACTERS_MAX],
         order=_choice(parameters.get("order"), ORDERS, "urgency"),
         disposition=next((each for each in DISPOSITIONS if each == parameters.get("disposition")), None),

@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 from fraudstream.audit.recent_events import RecentEvents
 from fraudstream.audit.topic import AuditTopic, AuditTopicSink, ReadableAuditTopic
 from fraudstream.audit.writer import AuditWriter
+from fraudstream.cases.absences import AbsenceStore
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import SOCKET_TIMEOUT_S, CaseView, redis_error_text
 from fraudstream.console.access.idempotency import KeptAnswers
@@ -145,6 +146,7 @@ async def _serve(
         kept_answers=KeptAnswers(redis),
         views=SavedViewStore(redis),
         references=References(secret),
+        absences=AbsenceStore(redis),
         now_ms=now_ms,
         past=past,
     )

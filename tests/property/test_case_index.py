@@ -78,11 +78,18 @@ cases = st.builds(
     st.sampled_from(DISPOSITIONS),
     st.sampled_from(((), ("app", None), ("partner", "wallet-9"))),
     st.builds(
-        lambda assignee, queue, totals, level: {"assignee": assignee, "queue": queue, "amount_totals": totals, **level},
+        lambda who, queue, totals, level, found: {
+            "assignee": who,
+            "queue": queue,
+            "amount_totals": totals,
+            **level,
+            **found,
+        },
         st.sampled_from((None, "ann", "bob")),
         st.sampled_from((None, "cards")),
         st.sampled_from(({}, {"EUR": "1.00"}, {"EUR": "99999999999999.99", "JPY": "7"}, {"none": "1"})),
         st.sampled_from(({}, {"warned_at_ms": 1}, {"warned_at_ms": 1, "breached_at_ms": 2})),
+        st.sampled_from(({}, {}, {"tags": ("x1",)}, {"tags": ("vip",), "other_accounts": ("acc-7", "z-acc")})),
     ),
 )
 queries = st.builds(
@@ -92,6 +99,7 @@ queries = st.builds(
     typology=st.sampled_from((None, None, "mule")),
     assignee=st.sampled_from((None, None, "ann", NOBODY)),
     queue=st.sampled_from((None, None, "cards")),
+    tag=st.sampled_from((None, None, None, "x1", "vip")),
     text=st.sampled_from(("", "", "", *SEARCHED)),
     order=st.sampled_from(("urgency", "score", "oldest", "newest")),
     disposition=st.sampled_from((None, None, None, "inconclusive")),
@@ -139,14 +147,14 @@ def is_seen(case: Case, team: Team) -> bool:
 
 def has_part(case: Case, part: str, account_parts: bool) -> bool:
     """Written for the words above alone, and unlike the index."""
-    if part == case.account_id:
+    if part in case.accounts:
         return True
-    ids = {case.case_id, case.alerts[0].event_id, *([case.account_id] if account_parts else [])}
+    ids = {case.case_id, case.alerts[0].event_id, *(case.accounts if account_parts else [])}
     if part in ids or (len(part) >= 3 and any(each.startswith(part) for each in ids)):
         return True
-    texts = [*case.notes[0].text.split(), *(["x1"] if case.snooze else [])]
+    texts = [*case.notes[0].text.split(), *case.tags, *(["x1"] if case.snooze else [])]
     texts += [word for rule in case.rules for word in rule.replace("_", "/").split("/")]
-    account = case.account_id.split("-")
+    account = [word for each in case.accounts for word in each.split("-")]
     if account_parts and set(part.casefold().split("-")) <= set(account):
         return True
     if part.isascii() or part == "Straße":
@@ -162,6 +170,7 @@ def matches(case: Case, query: QueueQuery, but: str = "") -> bool:
         "typology": query.typology is None or query.typology in typologies(case),
         "assignee": query.assignee in (None, case.assignee or NOBODY),
         "queue": query.queue in (None, case.queue),
+        "tag": query.tag is None or query.tag in case.tags,
         "disposition": query.disposition in (None, case.disposition),
         "opened_from": query.opened_from is None or case.opened_at_ms >= query.opened_from.from_ms,
         "opened_to": query.opened_to is None or case.opened_at_ms < query.opened_to.before_ms,
@@ -238,6 +247,7 @@ class Log:
         per: dict[str, Callable[[Case], Sequence[str]]] = {
             "severity": lambda case: (case.severity,),
             "typology": lambda case: sorted(typologies(case)),
+            "tag": lambda case: case.tags,
             "assignee": lambda case: (case.assignee or NOBODY,),
             "queue": lambda case: (case.queue,) if case.queue else (),
             "status": lambda case: (

@@ -17,7 +17,7 @@ from fraudstream.console.case_row import CaseRow
 from fraudstream.console.queue_order import ORDERS, PLACE_MAX, SortKey, places_opened, places_updated
 from fraudstream.console.queue_query import ACTIVE, DIMENSIONS, Day, Dimension, QueueQuery
 from fraudstream.console.search.entry import SearchedPart, searched_text
-from fraudstream.console.search.schema import BETWEEN_TYPOLOGIES, LOG_POSITION, LogPosition, position_in, row_in
+from fraudstream.console.search.schema import BETWEEN_VALUES, LOG_POSITION, LogPosition, position_in, row_in
 
 OF_ACCOUNT_MAX: Final = 200
 _SPARE: Final = 8  # hits beyond those wanted: rows may have the place of the last one
@@ -29,9 +29,22 @@ _COUNTED_IN: Final[Mapping[Dimension, str]] = {
     "typology": "typologies",
     "assignee": "assignee",
     "queue": "queue",
+    "tag": "tags",
 }
+_SEVERAL_VALUES: Final[tuple[Dimension, ...]] = ("typology", "tag")
 
-_EQUAL: Final = ("severity", "typology", "assignee", "queue", "disposition", "level", "channel", "partner", "rule")
+_EQUAL: Final = (
+    "severity",
+    "typology",
+    "assignee",
+    "queue",
+    "tag",
+    "disposition",
+    "level",
+    "channel",
+    "partner",
+    "rule",
+)
 
 Direction = Literal["after", "before"]
 
@@ -179,7 +192,7 @@ class CommittedCases:
         for dimension in dimensions:
             counted: Counter[str] = Counter()
             for bucket in answer[dimension]["buckets"]:
-                values = bucket["key"].split(BETWEEN_TYPOLOGIES) if dimension == "typology" else [bucket["key"]]
+                values = bucket["key"].split(BETWEEN_VALUES) if dimension in _SEVERAL_VALUES else [bucket["key"]]
                 for value in filter(None, values):
                     counted[value] += bucket["doc_count"]
             counts[dimension] = counted

@@ -68,7 +68,7 @@ class CurrentCases:
     def of_account(self, account_id: str) -> list[CaseRow]:
         """The rows of an account's newest cases, the newest first."""
         rows = [row for row in self._committed.of_account(account_id) if row.case_id not in self._changed]
-        rows += [entry.row for entry in self._recent if entry.row.account_id == account_id]
+        rows += [entry.row for entry in self._recent if account_id in entry.row.accounts]
         return sorted(rows, key=lambda row: row.opened_at_ms, reverse=True)
 
     def _counts(self, query: QueueQuery) -> dict[Dimension, dict[str, int]]:
@@ -107,3 +107,5 @@ def _values(row: CaseRow, dimension: Dimension) -> tuple[str, ...]:
             return (row.assignee or NOBODY,)
         case "queue":
             return () if row.queue is None else (row.queue,)
+        case "tag":
+            return row.tags

@@ -17,9 +17,9 @@ ID_CHARACTERS_MIN: Final = 3  # of the beginning of an id; fewer are found as a 
 
 
 class CaseEntry(NamedTuple):
-    """A case as the index has it. `words`: of notes, rules and the reason of a snooze. `account_words`: of the
-    account's id. `ids`: of the case, its payments and linked cases. `alerted_at_ms`: the time of the payment of each
-    listed alert. `amount_minor`: its sums by currency."""
+    """A case as the index has it. `words`: of notes, rules, tags and the reason of a snooze. `account_words`: of
+    the ids of its accounts. `ids`: of the case, its payments and linked cases. `alerted_at_ms`: the time of the payment
+    of each listed alert. `amount_minor`: its sums by currency."""
 
     row: CaseRow
     words: Set[str]
@@ -42,10 +42,10 @@ class CaseEntry(NamedTuple):
         return part.text in self.ids
 
     def _has_account(self, part: SearchedPart, parts: bool) -> bool:
-        account_id = self.row.account_id
-        if part.text == account_id or not parts:
-            return part.text == account_id
-        if part.is_prefix and account_id.startswith(part.text):
+        accounts = self.row.accounts
+        if part.text in accounts or not parts:
+            return part.text in accounts
+        if part.is_prefix and any(each.startswith(part.text) for each in accounts):
             return True
         return bool(part.words) and part.words <= self.account_words
 
@@ -72,14 +72,14 @@ def searched_text(text: str) -> SearchedText:
 
 def entry_of(case: Case, partition: int) -> CaseEntry:
     """The entry of `case`, which is in that partition of the topic `cases`."""
-    texts = [*case.rules, *(note.text for note in case.notes)]
+    texts = [*case.rules, *case.tags, *(note.text for note in case.notes)]
     if case.snooze is not None:
         texts.append(case.snooze.reason)
     ids = {case.case_id, *case.links, *(line.event_id for line in case.alerts)}
     return CaseEntry(
         row=row_of(case, partition),
         words=words_of("\n".join(texts)),
-        account_words=words_of(case.account_id),
+        account_words=words_of("\n".join(case.accounts)),
         ids=ids,
         alerted_at_ms=tuple(line.occurred_at_ms for line in case.alerts),
         amount_minor=_amounts_of(case),

@@ -18,15 +18,15 @@ from fraudstream.console.queue_query import NOBODY
 from fraudstream.console.search.entry import CaseEntry
 from fraudstream.console.search.words import WORDS_VERSION
 
-FIELDS_VERSION: Final = 2  # to be raised where fields, rows or places change
+FIELDS_VERSION: Final = 3  # to be raised where fields, rows or places change
 
-# Each has one value, which is counted. `typologies`: all of a case as one text.
-_COUNTED: Final = ("state", "severity", "assignee", "queue", "typologies")
-_EXACT: Final = ("case_id", "account_id", "ids", "typology", "kind")
+# Each has one value, which is counted. `typologies`, `tags`: all of a case as one text.
+_COUNTED: Final = ("state", "severity", "assignee", "queue", "typologies", "tags")
+_EXACT: Final = ("case_id", "account_id", "ids", "typology", "tag", "kind")
 # Counted by the overview alone. A case may have several channels, partners and rules.
 _COUNTED_OF_FEW: Final = ("disposition", "level", "channel", "partner", "rule", "currency")
 LOG_POSITION: Final = "log_position"  # the `kind` of the document that says up to where the topic has been read
-BETWEEN_TYPOLOGIES: Final = "\n"
+BETWEEN_VALUES: Final = "\n"
 AMOUNTS: Final = "amount_minor"  # parts by currency, as of `amount_parts`
 BILLION: Final = 1_000_000_000
 _BILLIONS_MAX: Final = 2**53 - 1
@@ -77,19 +77,23 @@ def document_of(entry: CaseEntry) -> Document:
     row, document = entry.row, Document()
     add = document.add_text
     add("case_id", row.case_id)
-    add("account_id", row.account_id)
+    for each in row.accounts:
+        add("account_id", each)
     add("state", row.state)
     add("severity", row.severity)
     add("assignee", row.assignee or NOBODY)
-    add("typologies", BETWEEN_TYPOLOGIES.join(row.typologies))
+    add("typologies", BETWEEN_VALUES.join(row.typologies))
+    add("tags", BETWEEN_VALUES.join(row.tags))
     if row.queue is not None:
         add("queue", row.queue)
-    if row.disposition is not None:
-        add("disposition", row.disposition)
+    if row.result is not None:
+        add("disposition", row.result)
     if row.level is not None:
         add("level", row.level)
     for typology in row.typologies:
         add("typology", typology)
+    for tag in row.tags:
+        add("tag", tag)
     for field, values in (("channel", row.channels), ("partner", row.partners), ("rule", row.rules)):
         for value in values:
             add(field, value)

@@ -86,7 +86,7 @@ def tallied(entries: Iterable[CaseEntry], asked: Tally) -> Tallied:
 
 def _add(found: Tallied, entry: CaseEntry, asked: Tally) -> None:
     row = entry.row
-    split = getattr(row, asked.split) or NONE
+    split = (row.result if asked.split == "disposition" else row.level) or NONE
     found.cases[split] += 1
     for field in asked.fields:
         found.fields[field].update((value, split) for value in VALUES_OF[field](row))

@@ -1,6 +1,6 @@
 // Forms of a case: sent without leaving the page, whose parts are then replaced; dialogues for notes and closing.
 
-import { parsed, patch } from "./fragments.js";
+import { countChosen, parsed, patch } from "./fragments.js";
 
 function say(text, isRefused) {
   const message = document.querySelector("#message");
@@ -51,6 +51,7 @@ export function startForms() {
     if (event.target.closest("#show-keys")) document.querySelector("#keys").showModal();
   });
   document.addEventListener("change", (event) => {
+    countChosen();
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
   });
 }

@@ -14,14 +14,26 @@ export function patch(page) {
     const old = document.getElementById(fresh.id);
     if (!old || text(old) === text(fresh) || isInUse(old)) continue;
     const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+    const ticked = [...old.querySelectorAll("input[type=checkbox]:checked")];
     const scroll = old.querySelector(".scroll")?.scrollLeft ?? 0;
     mark(old, fresh);
     old.replaceWith(fresh);
     if (scroll) fresh.querySelector(".scroll").scrollLeft = scroll;
+    for (const { id, value } of ticked) {
+      const box = document.getElementById(id);
+      if (box?.value === value) box.checked = true; // else the case has changed since it was chosen
+    }
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }
+  countChosen();
   const state = page.querySelector("#state");
   if (state) Object.assign(document.querySelector("#state").dataset, { sequence: state.dataset.sequence, instance: state.dataset.instance });
+}
+
+/** Show how many rows are chosen. */
+export function countChosen() {
+  const count = document.querySelector("#chosen-count");
+  if (count) count.textContent = document.querySelectorAll("#rows input:checked").length || "";
 }
 
 /** The element's text without what the server does not know: marks, what is unfolded, and the tokens of forms. */

@@ -1,4 +1,4 @@
-// Keys: `data-key` on the element that a key presses or focuses; j and k move along rows.
+// Keys: `data-key` on the element that a key presses or focuses; j and k move along rows, x chooses one.
 
 function rows() {
   return [...document.querySelectorAll("a[data-row]")];
@@ -11,7 +11,7 @@ function move(by) {
 }
 
 function onKey(event) {
-  const field = event.target.closest("input, textarea, select");
+  const field = event.target.closest("input:not([type=checkbox]), textarea, select");
   if (field) {
     if (event.key === "Escape" && !field.closest("dialog")) field.blur();
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && field.matches("textarea")) field.form.requestSubmit();
@@ -19,6 +19,8 @@ function onKey(event) {
   }
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("dialog[open]")) return;
   if (event.key === "j" || event.key === "k") return move(event.key === "j" ? 1 : -1);
+  const box = event.key === "x" && event.target.closest("tr")?.querySelector("input[type=checkbox]");
+  if (box) return box.click();
   if (event.key === "?") return document.querySelector("#keys")?.showModal();
   const element = document.querySelector(`[data-key="${CSS.escape(event.key)}"]:not(:disabled)`);
   if (!element) return;

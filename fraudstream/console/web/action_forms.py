@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -16,16 +16,19 @@ from fraudstream.operations.case_actions import ActionDetails
 _OPTIONAL: Final = ("note", "expected_version")
 
 
-def details_of(name: ActionName, form: Mapping[str, str], now_ms: int) -> ActionDetails:
-    """The details of the action `name` in a form. Fields of other actions, and empty ones, are left out.
+def details_of(name: ActionName, form: Mapping[str, str], alert_ids: tuple[str, ...], now_ms: int) -> ActionDetails:
+    """The details of the action `name` in a form, in which the alerts `alert_ids` are chosen. Fields of other actions,
+    and empty ones, are left out.
 
     The field `for` says for how long; an action says until when. Raises `PageError` for a value that its field cannot
     have."""
     fields = {*_OPTIONAL, *REQUIRED_FIELDS.get(name, ())}
     if form.get("disposition") == "confirmed_fraud":
         fields.add("typology")
-    given = {field: text for field in fields if (text := form.get(field, "").strip())}
+    given: dict[str, Any] = {field: text for field in fields if (text := form.get(field, "").strip())}
     given.pop("until", None)
+    if "alert_ids" in fields:
+        given["alert_ids"] = alert_ids
     if name == "note":
         given.pop("expected_version", None)  # a note is right whatever else has changed
     try:

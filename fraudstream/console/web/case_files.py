@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from fastapi import Request
 
 from fraudstream.console.access.teams import Team
@@ -21,6 +23,15 @@ async def file_for(request: Request, actor: str, team: Team | None, case_id: str
         log_refusal(request, actor, f"case {file.case.case_id} is not for the team {team.name}")
         return None
     return file._replace(others=[row for row in file.others if _sees(team, row)])
+
+
+def seen_by(request: Request, actor: str, team: Team | None) -> Callable[[str], Awaitable[bool]]:
+    """Whether the team sees a case: for the other case that an action names."""
+
+    async def sees(case_id: str) -> bool:
+        return team is None or await file_for(request, actor, team, case_id) is not None
+
+    return sees
 
 
 def _sees(team: Team, row: CaseRow) -> bool:

@@ -8,31 +8,30 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
-from fraudstream.console.access.masking import Masking
-from fraudstream.console.case_buttons import APPROVALS, buttons_of
+from fraudstream.console.case_buttons import APPROVALS, allowed_actions, buttons_of
 from fraudstream.console.case_row import row_of, typology_of
 from fraudstream.console.desk import CaseFile
 from fraudstream.console.plots.comparison_plot import comparison_plot
 from fraudstream.console.plots.score_bars import score_bars
+from fraudstream.console.queue_query import QueueQuery
 from fraudstream.console.reasons import CaseReasons, Measured, ScoreReason
 from fraudstream.console.shown_text import plain_value
 from fraudstream.console.web.action_forms import details_of
+from fraudstream.console.web.action_results import done_text, outcome_of, refused_text, status_of
 from fraudstream.console.web.auditing import audited, note_result, note_view
-from fraudstream.console.web.case_files import file_for
+from fraudstream.console.web.case_files import file_for, seen_by
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.entity_address import EntityAddresses
 from fraudstream.console.web.entity_pages import past_of_case
 from fraudstream.console.web.errors import PageError
-from fraudstream.console.web.forms import form_of
+from fraudstream.console.web.forms import form_of, values_of
 from fraudstream.console.web.identifier_pages import is_revealed, query_for, shown_case
 from fraudstream.console.web.rendering import page, words_for
 from fraudstream.console.web.visitors import Visitor, log_refusal, permitted
 from fraudstream.console.words.catalogue import Words
 from fraudstream.contracts import Case
-from fraudstream.contracts.audit_record import AuditOutcome
 from fraudstream.contracts.case_typologies import TYPOLOGIES, Typology
 from fraudstream.contracts.case_values import ActionName, Disposition, WaitingFor
-from fraudstream.operations.case_actions import NoAnswerError, RejectedActionError
 from fraudstream.operations.errors import OperationError
 
 router = APIRouter()
@@ -69,18 +68,17 @@ async def act(
     if name in APPROVALS and not visitor.may("approve_cases"):
         log_refusal(request, visitor.user.name, f"role {visitor.user.role} does not permit approve_cases")
         raise PageError(403, "forbidden", role=visitor.user.role)
-    details = details_of(name, form, console_of(request).now_ms())
+    details = details_of(name, form, await values_of(request, "alert_ids"), console_of(request).now_ms())
     if await file_for(request, visitor.user.name, visitor.team, case_id) is None:
         raise PageError(404, "no_case", case=case_id[:64])
     await audited(request, visitor.user.name, "act", "asked", object=f"case:{case_id}", detail=action)
     try:
-        case = await desk.act(case_id, name, actor=visitor.user.name, **details)
-        message = _done(words, action, case)
+        sees = seen_by(request, visitor.user.name, visitor.team)
+        case = await desk.act(case_id, name, actor=visitor.user.name, sees=sees, **details)
+        message = done_text(words, action, case)
     except OperationError as error:
-        status = _status(error)
-        message = _refused(words, error)
-    outcome: AuditOutcome = "done" if status == 200 else "refused" if status == 409 else "failed"
-    note_result(request, visitor.user.name, "act", outcome, object=f"case:{case_id}", detail=action)
+        status, message = status_of(error), refused_text(words, error)
+    note_result(request, visitor.user.name, "act", outcome_of(status), object=f"case:{case_id}", detail=action)
     file = await file_for(request, visitor.user.name, visitor.team, case_id)
     return await _case_page(request, visitor, case_id, file, message, status)
 
@@ -100,7 +98,8 @@ async def _case_page(
     revealed = await is_revealed(request, visitor, case_id)
     visible = revealed or visitor.may("see_identifiers")
     past = await past_of_case(request, file.case, visible=visible)
-    account_href = EntityAddresses(console_of(request).references).href("account", file.case.account_id)
+    address = EntityAddresses(console_of(request).references).href
+    account_hrefs = [address("account", account_id) for account_id in file.case.accounts]
     file, reasons = shown_case(file, visible=visible)
     words, query = words_for(request), query_for(request, visitor)
     console = console_of(request)
@@ -119,6 +118,8 @@ async def _case_page(
         "is_revealed": revealed,
         "message": message,
         "is_refused": status != 200,
+        "allowed": allowed_actions(file.case, visitor.user.name, may_approve=visitor.may("approve_cases")),
+        "tag_parameters": lambda tag: QueueQuery(tag=tag).parameters(),
         "buttons": buttons_of(file.case, visitor.user.name, may_approve=visitor.may("approve_cases"))
         if may_act
         else [],
@@ -130,7 +131,7 @@ async def _case_page(
         "typologies": TYPOLOGIES,
         "typology": _likely_typology(file.case),
         "past": past,
-        "account_href": account_href,
+        "account_hrefs": account_hrefs,
         "identifiers_visible": visible,
     }
     return page(request, "case.html", visitor, values, status)
@@ -163,38 +164,3 @@ def _plot_title(words: Words, measured: Measured) -> str:
 
 def _bar_title(words: Words, score: ScoreReason) -> str:
     return words.text("case.bar", points="{points}", threshold=f"{score.threshold:.4f}")
-
-
-def _done(words: Words, action: str, case: Case | None) -> Markup:
-    if case is not None and case.proposal is not None and action == "close":
-        return words.markup("done.propose")
-    disposition = "" if case is None or case.disposition is None else words.text(f"disposition.{case.disposition}")
-    return words.markup(f"done.{action}", disposition=disposition)
-
-
-def _status(error: OperationError) -> int:
-    match error:
-        case RejectedActionError():
-            return 409
-        case NoAnswerError():
-            return 504
-        case _:
-            return 400
-
-
-def _refused(words: Words, error: OperationError) -> Markup:
-    """Why the action had no effect, or has none yet."""
-    match error:
-        case RejectedActionError(code=str(code)) if words.has(f"refusal.{code}"):
-            return words.markup(
-                f"refusal.{code}",
-                assignee=error.case.assignee or "",
-                status=words.text(f"status.{error.case.status}"),
-            )
-        case RejectedActionError():
-            sentence = Masking(False, {error.case.account_id}).text(error.sentence)
-            return words.markup("refusal.other", sentence=sentence)
-        case NoAnswerError():
-            return words.markup("refusal.no_answer")
-        case _:
-            return words.markup("refusal.failed", sentence=error.sentence)

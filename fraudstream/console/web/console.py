@@ -11,6 +11,7 @@ from fastapi import Request
 from fraudstream.audit.recent_events import RecentEvents
 from fraudstream.audit.source import AuditSource
 from fraudstream.audit.writer import AuditLog
+from fraudstream.cases.absences import AbsenceStore
 from fraudstream.console.access.idempotency import KeptAnswers
 from fraudstream.console.access.login import Login
 from fraudstream.console.access.openid_login import OpenIdLogin
@@ -58,6 +59,7 @@ class Console:
     kept_answers: KeptAnswers
     views: SavedViewStore
     references: References
+    absences: AbsenceStore
     now_ms: Callable[[], int]
     past: PastDesk = field(default_factory=lambda: PastDesk(None))
 

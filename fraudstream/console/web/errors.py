@@ -12,6 +12,7 @@ ErrorCode = Literal[
     "not_found",
     "no_case",
     "no_next",
+    "none_chosen",
     "not_opened",
     "no_rule",
     "no_trial",

@@ -27,6 +27,7 @@ from fraudstream.console.web.forms import form_of
 from fraudstream.console.web.identifier_pages import query_for
 from fraudstream.console.web.rendering import page
 from fraudstream.console.web.visitors import Visitor, permitted
+from fraudstream.contracts.case_typologies import TYPOLOGIES
 from fraudstream.contracts.fields import SEVERITIES
 from fraudstream.operations.case_actions import RejectedOpeningError
 from fraudstream.operations.errors import InvalidValueError, OperationError
@@ -111,9 +112,11 @@ async def queue(request: Request, visitor: Annotated[Visitor, Depends(permitted(
         "assignees": sorted(set(found.counts["assignee"]) - {NOBODY, visitor.user.name}),
         "typologies": sorted(set(found.counts["typology"]) | ({query.typology} if query.typology else set())),
         "queues": sorted(set(found.counts["queue"]) | ({query.queue} if query.queue else set())),
+        "tags": sorted(set(found.counts["tag"]) | ({query.tag} if query.tag else set())),
         "rows_max": ROWS_MAX,
         "views": await console.views.all_for(visitor.user.name),
         "view_name_max": NAME_CHARACTERS_MAX,
         "dispositions": DISPOSITIONS,
+        "closing_typologies": TYPOLOGIES,
     }
     return page(request, "queue.html", visitor, values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from axe_playwright_python.async_playwright import Axe
 from msgspec.structs import replace
 from playwright.async_api import Page, async_playwright, expect
 
@@ -71,6 +72,16 @@ async def analyst(chromium: str) -> AsyncIterator[Analyst]:
             yield Analyst(await context.new_page())
         finally:
             await browser.close()
+
+
+async def violations(page: Page) -> list[str]:
+    """What axe-core reports on the page as it is, a line for each element."""
+    found = await Axe().run(page)
+    return [
+        f"{page.url}: {each['id']} ({each['impact']}): {' '.join(node['target'])}: {node['html'][:120]}"
+        for each in found.response["violations"]
+        for node in each["nodes"]
+    ]
 
 
 async def put_rules_in_force(console: RunningConsole) -> None:

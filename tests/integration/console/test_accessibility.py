@@ -6,10 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page
 
-from tests.integration.console.browser import Analyst, analyst, put_rules_in_force, suspicious
+from tests.integration.console.browser import Analyst, analyst, put_rules_in_force, suspicious, violations
 from tests.integration.console.running_console import RunningConsole
 from tests.unit.console.console_app import RULE_FILES
 from tests.unit.history.filled_store import fill
@@ -29,19 +27,10 @@ PAGES = (
     "/rules/new",
     "/audit",
     "/users",
+    "/absences",
     "/password",
     "/no-such-page",
 )
-
-
-async def violations(page: Page) -> list[str]:
-    """What axe-core reports on the page as it is, a line for each element."""
-    found = await Axe().run(page)
-    return [
-        f"{page.url}: {each['id']} ({each['impact']}): {' '.join(node['target'])}: {node['html'][:120]}"
-        for each in found.response["violations"]
-        for node in each["nodes"]
-    ]
 
 
 @pytest.fixture

@@ -23,10 +23,13 @@ from fraudstream.audit.chain import Chain
 from fraudstream.audit.recent_events import RecentEvents
 from fraudstream.audit.source import StoredRecord
 from fraudstream.audit.writer import AuditUnavailableError
+from fraudstream.cases.absences import AbsenceStore
 from fraudstream.cases.grouping import opened_by_hand
+from fraudstream.cases.held import Held, HeldPair, Memo
 from fraudstream.cases.lifecycle import acted_on
 from fraudstream.cases.policy import NO_POLICY
 from fraudstream.cases.refusal import RejectedAction
+from fraudstream.cases.store import CaseStore
 from fraudstream.cases.view import CaseView
 from fraudstream.console.access.idempotency import KeptAnswers
 from fraudstream.console.access.login import Login
@@ -168,6 +171,7 @@ class ConsoleUnderTest:
         self.users = UserStore(self.redis)
         self.teams = TeamStore(self.redis)
         self.sessions = SessionStore(self.redis, idle_s=3600, life_s=36_000, now_ms=lambda: self.now_ms)
+        self.absences = AbsenceStore(self.redis, f"{prefix}absences")
         self.views = SavedViewStore(self.redis)
         self.references = References(SECRET)
         self.passwords = Passwords(CHEAP)
@@ -207,6 +211,7 @@ class ConsoleUnderTest:
             kept_answers=KeptAnswers(self.redis),
             views=self.views,
             references=self.references,
+            absences=self.absences,
             now_ms=lambda: self.now_ms,
         )
         self._console = console
@@ -268,12 +273,30 @@ class ConsoleUnderTest:
         self.published.append(action)
         newest = self.newest.get(case.case_id, case)
         others = (row.case_id for row in self.index.of_account(case.account_id) if row.status != "closed")
+        if action.action in ("merge", "split"):
+            return await self._act_on_two(newest, partition, action)
         match acted_on(newest, action, next((each for each in others if each != case.case_id), None), self.policy):
             case RejectedAction(code, sentence):
                 raise RejectedActionError(action, newest, code, sentence)
             case after:
                 await self.view.put(partition, [after])
                 return CaseActionResult(action, after)
+
+    async def _act_on_two(self, newest: Case, partition: int, action: CaseAction) -> CaseActionResult:
+        store = CaseStore(self.policy)
+        for each in (newest, await self.view.case(action.other_case_id or "")):
+            if each is not None:
+                memo = Memo(sources=(None,) * len(each.alerts), digests=("",) * len(each.alerts))
+                store.restore(Held(each, memo))
+        match store.act(action):
+            case RejectedAction(code, sentence):
+                raise RejectedActionError(action, newest, code, sentence)
+            case HeldPair(held, other):
+                await self.put(other.case)
+                await self.view.put(partition, [held.case])
+                return CaseActionResult(action, held.case)
+            case result:
+                raise AssertionError(result)
 
     async def _open(self, action: CaseAction, partition: int | None) -> tuple[Case, int]:
         self.published.append(action)

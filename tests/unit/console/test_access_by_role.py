@@ -27,6 +27,7 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("GET", "/"): (EVERYBODY, 200, False),
     ("POST", "/next"): (ACTING, 303, False),
     ("POST", "/cases"): (ACTING, 303, False),
+    ("POST", "/cases/close"): (ACTING, 200, False),
     ("GET", "/cases/{case_id}"): (EVERYBODY, 200, False),
     ("POST", "/views"): (EVERYBODY, 303, False),
     ("POST", "/views/remove"): (EVERYBODY, 404, False),  # there is none
@@ -50,6 +51,9 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("GET", "/users"): (frozenset({"auditor", "admin"}), 200, False),
     ("POST", "/users/change"): (frozenset({"admin"}), 200, False),
     ("POST", "/users/end-sessions"): (frozenset({"admin"}), 200, False),
+    ("GET", "/absences"): (frozenset({"senior", "admin"}), 200, False),
+    ("POST", "/absences"): (frozenset({"senior", "admin"}), 200, False),
+    ("POST", "/absences/end"): (frozenset({"senior", "admin"}), 200, False),
     ("GET", "/audit"): (frozenset({"auditor", "admin"}), 200, False),
     ("GET", "/audit/export"): (frozenset({"auditor", "admin"}), 200, False),
     ("GET", "/live"): (EVERYBODY, 200, False),
@@ -65,6 +69,9 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
 }
 FIELDS = {
     "/cases": {"account_id": "acc-9", "severity": "high", "note": "called"},
+    "/cases/close": {"case": f"{'d' * 32}~1", "disposition": "inconclusive"},
+    "/absences": {"name": "colleague", "last_day": "2026-03-05"},
+    "/absences/end": {"name": "colleague"},
     "/views": {"name": "mine"},
     "/cases/{case_id}/{action}": {"note": "called"},
     "/cases/{case_id}/unmask": {"reason": "the customer called"},

@@ -112,6 +112,24 @@ FILTERED: tuple[tuple[dict[str, Any], str], ...] = (
 
 
 @both
+async def test_tags_and_merged_accounts_find_a_case(on_disk: IndexUnderTest, committed: bool) -> None:
+    index = await on_disk.holds(
+        case("a", tags=("ring", "vip"), other_accounts=("acc-88", "acc-99")),
+        case("b", tags=("ring",), account_id="acc-99"),
+        case("c"),
+        committed=committed,
+    )
+    assert [ids(index, tag=tag) for tag in ("ring", "vip", "rin")] == ["ab", "a", ""]
+    assert index.page(QueueQuery(tag="vip"), None, 9).counts["tag"] == {"ring": 2, "vip": 1}
+    assert [sorted(row.case_id for row in index.of_account(each)) for each in ("acc-88", "acc-99")] == [
+        ["a"],
+        ["a", "b"],
+    ]
+    assert [ids(index, text=text) for text in ("acc-88", "88", "acc-9", "vip")] == ["a", "a", "ab", "a"]
+    assert [ids(index, text=text, account_parts=False) for text in ("acc-88", "88")] == ["a", ""]
+
+
+@both
 async def test_a_filter_keeps_what_matches(on_disk: IndexUnderTest, committed: bool) -> None:
     index = await on_disk.holds(*MIXED, committed=committed)
     assert [ids(index, **query) for query, _ in FILTERED] == [expected for _, expected in FILTERED]

@@ -21,19 +21,19 @@ from fraudstream.console.web.api.callers import scoped, session_of, team_of
 from fraudstream.console.web.api.problems import MEDIA_TYPE, ProblemError, problem, problem_of
 from fraudstream.console.web.api.requests import TEXT_CHARACTERS_MAX, body_of, parameters_of
 from fraudstream.console.web.auditing import audited, note_result, note_view
-from fraudstream.console.web.case_files import file_for
+from fraudstream.console.web.case_files import file_for, seen_by
 from fraudstream.console.web.console import console_of
 from fraudstream.contracts import Case
 from fraudstream.contracts.audit_record import AuditOutcome
 from fraudstream.contracts.case_typologies import Typology
 from fraudstream.contracts.case_values import ActionName, Disposition, WaitingFor
-from fraudstream.contracts.fields import SEVERITIES, Identifier, Text
+from fraudstream.contracts.fields import SEVERITIES, Identifier, Tag, Text
 from fraudstream.operations.case_actions import ActionDetails
 from fraudstream.operations.errors import OperationError
 
 KEY_CHARACTERS_MAX: Final = 100
 CASE_ID_CHARACTERS_MAX: Final = 128
-TEXTS: Final = ("typology", "assignee", "channel", "partner", "rule", "text", "after")
+TEXTS: Final = ("typology", "assignee", "tag", "channel", "partner", "rule", "text", "after")
 CHOICES: Final = {"status": STATUS_FILTERS, "severity": SEVERITIES, "level": LEVELS, "order": ORDERS}
 
 router = APIRouter()
@@ -52,6 +52,8 @@ class ActionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until_ms: int | None = None
     escalate_to: Identifier | None = None
     other_case_id: Identifier | None = None
+    tag: Tag | None = None
+    alert_ids: tuple[Identifier, ...] = ()
 
     def details(self, expected_version: int | None) -> ActionDetails:
         """What the action needs beyond its name."""
@@ -64,6 +66,8 @@ class ActionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             until=self.until_ms,
             escalate_to=self.escalate_to,
             other_case_id=self.other_case_id,
+            tag=self.tag,
+            alert_ids=self.alert_ids,
             expected_version=expected_version,
         )
 
@@ -169,7 +173,8 @@ async def _acted(
     details = body.details(expected_version)
     try:
         desk = console_of(request).desk
-        after = await desk.act(found.case_id, body.action, actor=token.actor, action_id=action_id, **details)
+        sees = seen_by(request, token.actor, await team_of(request, token))
+        after = await desk.act(found.case_id, body.action, actor=token.actor, action_id=action_id, sees=sees, **details)
     except OperationError as error:
         refused = problem_of(error)
         raise (ProblemError(412, "changed", refused.detail) if refused.code == "changed" else refused) from error

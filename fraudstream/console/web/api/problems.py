@@ -75,7 +75,7 @@ def problem_of(error: OperationError) -> ProblemError:
     """What an action that did not take place, or not yet, is answered with."""
     match error:
         case RejectedActionError():
-            detail = Masking(False, {error.case.account_id}).text(error.sentence)
+            detail = Masking(False, error.case.accounts).text(error.sentence)
             return ProblemError(409, error.code, detail)
         case NoAnswerError():
             return ProblemError(504, "no_answer", error.sentence)
