@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,9 +38,11 @@ AUDIT_S_MAX = 5.0
 
 
 class Erased(NamedTuple):
-    """What was erased now. `history`: rows by table."""
+    """What was erased now. `cases`: all; `of_others`: ids of those that are of other accounts, with which the
+    account's were merged. `history`: rows by table."""
 
     cases: int
+    of_others: list[str]
     redis: int
     history: dict[str, int]
 
@@ -71,7 +73,8 @@ def erase(args: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps({"account": args.account, "erased": erased._asdict(), "places": left}))
     else:
         rows = ", ".join(f"{count} {table}" for table, count in sorted(erased.history.items())) or "no rows"
-        print(f"erased: {erased.cases} cases, {erased.redis} entries in Redis; history: {rows}")
+        others = f" ({', '.join(erased.of_others)}: of other accounts, by a merge)" if erased.of_others else ""
+        print(f"erased: {erased.cases} cases{others}, {erased.redis} entries in Redis; history: {rows}")
         print_places(args.account, places, as_json=False)
     return exit_codes.DONE
 
@@ -88,7 +91,7 @@ async def _erase(settings: Settings, requester: Requester, progress: ReportProgr
             except BaseException as error:
                 await audit.record(_event(requester, _outcome(error)))
                 raise
-            await audit.record(_event(requester, "done"))
+            await audit.record(_event(requester, "done", erased.of_others))
     except AuditUnavailableError:
         raise Failure(f"the topic '{settings.topics.audit}' cannot be written: nothing more was erased.") from None
     return erased, await places_of(settings, requester.account_id, progress)
@@ -109,7 +112,8 @@ async def _steps(settings: Settings, requester: Requester, progress: ReportProgr
         rows = (
             await asyncio.to_thread(erase_rows, settings, requester.account_id, requester.actor, requester.pseudonym)
         ).rows
-    return Erased(len(cases), in_redis, rows)
+    of_others = [each.case.case_id for each in cases if each.case.account_id != requester.account_id]
+    return Erased(len(cases), of_others, in_redis, rows)
 
 
 async def _erase_in_redis(settings: Settings, account_id: str, case_ids: list[str]) -> int:
@@ -152,11 +156,13 @@ async def _audit(settings: Settings) -> AsyncIterator[AuditWriter]:
         await sink.close()
 
 
-def _event(requester: Requester, outcome: AuditOutcome) -> AuditEvent:
+def _event(requester: Requester, outcome: AuditOutcome, of_others: Sequence[str] = ()) -> AuditEvent:
     from fraudstream.audit.writer import COMMAND_LINE
     from fraudstream.contracts.audit_record import AuditEvent
 
-    detail = None if requester.override is None else f"override: {requester.override}"
+    parts = [] if requester.override is None else [f"override: {requester.override}"]
+    if of_others:
+        parts.append(f"merged cases: {' '.join(of_others)}")
     return AuditEvent(
         now_ms(),
         "erase",
@@ -164,7 +170,7 @@ def _event(requester: Requester, outcome: AuditOutcome) -> AuditEvent:
         COMMAND_LINE,
         requester.actor,
         object=f"account:{requester.pseudonym}",
-        detail=detail,
+        detail="; ".join(parts) or None,
     )
 
 

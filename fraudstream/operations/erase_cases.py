@@ -2,6 +2,9 @@
 
 The topic has all cases, also those that the view in Redis has forgotten. So it is read from its start. Repeating is
 safe: a case that is gone is not asked for again.
+
+A case that the account's was merged into has its alerts and notes, in the middle of those of other accounts. So it is
+one of the account's cases, and goes as a whole.
 """
 
 from __future__ import annotations
@@ -50,7 +53,11 @@ class LegalHoldError(OperationError):
 async def cases_of_account(
     settings: AgentSettings, account_id: str, progress: ReportProgress | None = None
 ) -> list[AccountCase]:
-    """The cases of an account that the topic has now. Raises `NoTopicError`, `StalledError`, aiokafka's errors."""
+    """The cases of an account that the topic has now: its own, and those that have alerts or notes of it by a merge.
+
+    A case comes before those that were merged into it: it is found by them if all alerts of the account have been split
+    off from it again. Raises `NoTopicError`, `StalledError`, aiokafka's errors.
+    """
     case_log = CaseLog(
         settings.brokers,
         settings.cases_topic,
@@ -61,13 +68,20 @@ async def cases_of_account(
     async with TopicReader(settings.brokers, committed_only=settings.fenced) as reader:
         partitions = await reader.partitions(settings.cases_topic)
     found: dict[str, AccountCase] = {}
+    has_merged: set[str] = set()  # ids of cases that one of the account's was merged into
     for partition in partitions:
         async for record in case_log.read(partition):
-            if record.held is not None and record.held.case.account_id == account_id:
-                found[record.case_id] = AccountCase(record.held.case, partition)
-            elif record.held is None and record.position is None:
-                found.pop(record.case_id, None)
-    return list(found.values())
+            if record.held is None:
+                if record.position is None:
+                    found.pop(record.case_id, None)
+                continue
+            case = record.held.case
+            found.pop(case.case_id, None)  # to keep the order of the newest records
+            if account_id in case.accounts or case.case_id in has_merged:
+                found[case.case_id] = AccountCase(case, partition)
+                if case.merged_into is not None:  # whose newest record comes later: nothing changes a merged case
+                    has_merged.add(case.merged_into)
+    return list(reversed(found.values()))
 
 
 def check_holds(cases: Sequence[AccountCase]) -> None:

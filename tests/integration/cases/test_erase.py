@@ -24,7 +24,7 @@ from fraudstream.console.access.references import References, read_or_make_secre
 from fraudstream.contracts import AuditRecord, Payment
 from fraudstream.history.manifest import load
 from tests.brokers import on_both_brokers
-from tests.integration.cases.case_cluster import CaseCluster, eventually
+from tests.integration.cases.case_cluster import CaseCluster, accounts_of, eventually
 from tests.unit.cases.events import action, alert
 
 pytestmark = on_both_brokers
@@ -140,6 +140,7 @@ async def test_an_account_goes_from_every_place_that_can_lose_it_and_others_stay
             assert code == 0
             assert found["erased"] == {
                 "cases": times,
+                "of_others": [],
                 "redis": found["erased"]["redis"],
                 "history": {"payments": 1} if times else {},
             }
@@ -197,3 +198,40 @@ async def test_without_a_case_agent_it_fails_and_says_so_and_goes_on_when_there_
         *("asked", "failed"),
         *("asked", "done"),
     ]
+
+
+async def test_a_case_that_one_of_the_account_was_merged_into_goes_too_even_after_its_alerts_were_split_off(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has the notes of the account's case, among those of its own."""
+    d = deployment
+    account, other = accounts_of(0, 2)
+    merged_case, case_id = case_id_of(account, "a1"), case_id_of(other, "b1")
+    async with agent_of(d.cluster) as view:
+        await d.cluster.publish_alerts([alert("a1", account), alert("b1", other), alert("c1", d.kept)])
+        await eventually(lambda: view.case(case_id), lambda found: found is not None)
+        await d.cluster.publish_actions(
+            [
+                action("note", merged_case, action_id="n1", account_id=account, note="her sister's card"),
+                action("merge", merged_case, action_id="m1", account_id=account, other_case_id=case_id),
+            ]
+        )
+        await eventually(lambda: view.case(case_id), lambda found: found is not None and found.alert_count == 2)
+        assert set(await view.ids_of_account(account)) == {merged_case, case_id}
+        code, _, err = await d.run(capsys, "erase", account)
+        assert (code, f"case {case_id} is new" in err) == (1, True)
+
+        split = action("split", case_id, action_id="s1", account_id=other, alert_ids=("a1",), note="two matters")
+        apart = case_id_of(account, "s1")
+        await d.cluster.publish_actions([split])
+        await eventually(lambda: view.case(apart), lambda found: found is not None)
+        code, found, err = await d.run(capsys, "erase", account, "--override", "request 4")
+        assert (code, err) == (0, "")
+        assert (found["erased"]["cases"], found["erased"]["of_others"]) == (3, [case_id])
+        for each in (merged_case, case_id, apart):
+            assert await view.case(each) is None
+        assert (await view.ids_of_account(account), await view.ids_of_account(other)) == ([], [])
+        assert await view.case(case_id_of(d.kept, "c1")) is not None
+        assert (await d.run(capsys, "erase", account, "--check"))[0] == 0
+    done = [record.event.detail for record in await d.audited() if record.event.outcome == "done"]
+    assert done == [f"override: request 4; merged cases: {case_id}"]
