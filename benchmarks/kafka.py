@@ -116,7 +116,7 @@ def _settings(args: argparse.Namespace, rules: Path, interval_s: float, decision
     }
     names = (
         *("payments", "labels", "decisions", "alerts", "dead_letters", "controls"),
-        *("cases", "case_actions", "case_answers", "audit"),
+        *("cases", "case_actions", "case_answers", "notices", "notice_answers", "audit"),
     )
     given |= {f"topics.{topic}": f"{run}-{topic.replace('_', '-')}" for topic in names}
     return load_settings(None, {}, [Override(setting, value, "benchmark") for setting, value in given.items()])

@@ -75,7 +75,7 @@ class Environment(NamedTuple):
 
     def topic(self, name: str) -> str:
         """The name of `payments`, `labels`, `decisions`, `alerts`, `dead-letters`, `cases`, `case-actions`,
-        `case-answers` or `controls` in this run."""
+        `case-answers`, `notices`, `notice-answers` or `controls` in this run."""
         return f"{name}-{self.suffix}"
 
     def topics(self) -> list[Topic]:
@@ -97,6 +97,8 @@ class Environment(NamedTuple):
             "cases": {"cleanup.policy": "compact"},
             "case-actions": {},
             "case-answers": {},
+            "notices": {},
+            "notice-answers": {},
             "controls": {"cleanup.policy": "compact"},
         }
         named = {self.topic(name): config for name, config in configs.items()}
@@ -135,6 +137,8 @@ class Environment(NamedTuple):
             "topics.cases": self.topic("cases"),
             "topics.case_actions": self.topic("case-actions"),
             "topics.case_answers": self.topic("case-answers"),
+            "topics.notices": self.topic("notices"),
+            "topics.notice_answers": self.topic("notice-answers"),
             "topics.audit": self.topic("audit"),
             "topics.controls": self.topic("controls"),
         }

@@ -1,10 +1,12 @@
-"""The case agent on Kafka: consumes alerts and analysts' actions, produces cases. Each input takes effect exactly once.
+"""The case agent on Kafka: consumes alerts, analysts' actions and customers' answers, produces cases and notices. Each
+input takes effect exactly once.
 
-A step handles a few alerts, or actions, of one partition:
+A step handles a few alerts, actions or answers of one partition:
     1. the partition's `CaseProcessor` computes the cases after each of them (repeats and rejected actions change
        nothing);
-    2. labels of closed cases are written to the payments topic and acknowledged;
-    3. the cases are written to `cases`, each record with the position after the input that caused it, and acknowledged;
+    2. labels of closed cases and of customers' answers are written to the payments topic and acknowledged;
+    3. notices to customers, the cases, each record with the position after the input that caused it, and answers to
+       actions are written and acknowledged;
     4. the view is updated.
 Offsets are committed to the group only after that, for lag dashboards alone. The authoritative position is that in the
 newest case record: on assignment the agent becomes the only writer of a partition, reads its cases and resumes from
@@ -12,7 +14,8 @@ there.
     killed before 3: the step is repeated from the same state; it writes the same labels again.
     killed within 3, in plain mode: the successor resumes after the last durable record.
     killed after 3: the successor resumes after the step.
-Alerts and actions are two topics. No log orders them relative to each other, so the position holds an offset of each.
+Alerts, actions and customers' answers to notices are three topics. No log orders them relative to each other, so the
+position holds an offset of each.
 Rejected actions and repeats write nothing, so the next owner may meet them again: the state is the same, so is the
 result. The position names the topics by their ids, as offsets are invalid in a topic that was created again.
 
@@ -260,8 +263,7 @@ class CaseAgent(Service):
                     start + missing - 1,
                 )
                 self._observer.on_records_missing(tp.partition, topic=tp.topic, records=missing)
-            handle = processor.alert if tp.topic == self._settings.alerts_topic else processor.action
             for record in records:
-                handle(record)
+                processor.handle(record)
             await processor.emit()
         self._observer.on_step(tp.partition)

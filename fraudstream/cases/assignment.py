@@ -80,16 +80,19 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """The group assigned these partitions. `recover` reads their cases back later."""
         partitions = list(assigned)
-        alerts, actions = (
-            sorted(tp.partition for tp in partitions if tp.topic == topic) for topic in self._settings.input_topics
-        )
-        if alerts != actions:
-            sentence = (
-                f"The group assigned partitions {alerts} of {self._settings.alerts_topic} but {actions} of "
-                f"{self._settings.case_actions_topic}: make the partition counts equal."
-            )
-            await self._fail(AgentError(sentence))
-            return
+        numbers = {
+            topic: sorted(tp.partition for tp in partitions if tp.topic == topic)
+            for topic in self._settings.input_topics
+        }
+        alerts = numbers[self._settings.alerts_topic]
+        for topic, found in numbers.items():
+            if found != alerts:
+                sentence = (
+                    f"The group assigned partitions {alerts} of {self._settings.alerts_topic} but {found} of "
+                    f"{topic}: make the partition counts equal."
+                )
+                await self._fail(AgentError(sentence))
+                return
         self._assigned = frozenset(alerts)
         self._observer.on_assigned(alerts)
 
@@ -160,7 +163,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
 
     def _checked(self, partition: int, position: Position) -> Position:
         """`position` with the identities of the input topics. Raises `AgentError` if it belongs to other topics."""
-        known = (position.alerts_id, position.case_actions_id)
+        known = (position.alerts_id, position.case_actions_id, position.notice_answers_id)
         for topic, id_then, id_now in zip(self._settings.input_topics, known, self._input_ids, strict=True):
             if id_then not in ("", id_now):
                 raise AgentError(
@@ -169,8 +172,10 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
                     f"all it holds, stop all case agents, delete the topic '{self._settings.cases_topic}' and run "
                     "`fraudstream topics apply`."
                 )
-        alerts_id, case_actions_id = self._input_ids
-        return msgspec.structs.replace(position, alerts_id=alerts_id, case_actions_id=case_actions_id)
+        alerts_id, case_actions_id, notice_answers_id = self._input_ids
+        return msgspec.structs.replace(
+            position, alerts_id=alerts_id, case_actions_id=case_actions_id, notice_answers_id=notice_answers_id
+        )
 
     def _report_progress(self, started_s: float, done: float) -> None:
         """Observe and log the recovery, which began at `started_s`. `done`: share of all partitions, 0 to 1."""

@@ -10,8 +10,9 @@ from aiokafka import ConsumerRecord
 
 from fraudstream.cases.held import Held
 from fraudstream.cases.policy import NO_POLICY, CasePolicy
-from fraudstream.cases.record import POSITION_KEY, Position, held_of, position_of
+from fraudstream.cases.record import Position, held_of, position_of
 from fraudstream.cases.store import CaseStore
+from fraudstream.contracts.case import POSITION_KEY
 from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.stall_detector import STALL_LIMIT_S

@@ -43,7 +43,7 @@ async def connect(settings: AgentSettings, emission: PlainEmission, observer: Ob
 
 async def check_partitions(settings: AgentSettings, emission: PlainEmission) -> None:
     """Raises `AgentError` if a topic is missing, or if the topics differ in their partition counts."""
-    topics = (*settings.input_topics, settings.case_answers_topic, settings.cases_topic)
+    topics = (*settings.input_topics, settings.case_answers_topic, settings.notices_topic, settings.cases_topic)
     try:
         counts = {topic: await emission.partitions_of(topic) for topic in topics}
     except UnknownTopicOrPartitionError as error:
@@ -54,8 +54,8 @@ async def check_partitions(settings: AgentSettings, emission: PlainEmission) -> 
     if len(set(counts.values())) != 1:
         found = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
         raise AgentError(
-            f"alerts, case-actions, case-answers and cases must have equally many partitions, but {found}:"
-            " see `fraudstream topics check`."
+            "alerts, case-actions, case-answers, notices, notice-answers and cases must have equally many partitions, "
+            f"but {found}: see `fraudstream topics check`."
         )
 
 
@@ -79,6 +79,8 @@ async def _check_permissions(settings: AgentSettings) -> None:
         settings.alerts_topic: ("READ",),
         settings.case_actions_topic: ("READ", "WRITE"),  # expiries of timers
         settings.case_answers_topic: ("WRITE",),
+        settings.notices_topic: ("WRITE",),
+        settings.notice_answers_topic: ("READ",),
         settings.cases_topic: ("READ", "WRITE"),
         settings.payments_topic: ("WRITE",),  # labels of closed cases
         settings.dead_letters_topic: ("WRITE",),

@@ -1,17 +1,18 @@
-"""Writes cases, answers, labels and dead letters to Kafka, as the only writer of a partition's cases.
+"""Writes cases, answers, notices, labels and dead letters to Kafka, as the only writer of a partition's cases.
 
 Labels and dead letters are written by a plain producer, always before the cases that they belong to: after a crash in
 between the step is repeated, and the same labels are written again. They stay outside transactions, as an open one
-would block every reader of the payments topic. The cases of a step are written, in order, and with them the answers to
-actions, by
+would block every reader of the payments topic. The cases of a step are written, in order, and with them notices to
+customers and the answers to actions, by
 
 - `FencedEmission` (Apache Kafka): one Kafka transaction; each partition has its own `transactional.id`. Acquiring a
   partition fences its previous owner: the broker rejects a paused process that resumes, and aborts its transaction, so
   it cannot answer from an outdated state;
-- `PlainEmission` (a broker without transactions, such as the embedded one): record batches, one after the other, cases
-  before answers, so that what is answered is durable. After a crash a prefix of the records is durable, and every case
-  holds its position; cases that one action changed together are in one batch, which is durable as a whole or not at
-  all; a lost answer is written again when the action is repeated. There is no fencing: run one agent.
+- `PlainEmission` (a broker without transactions, such as the embedded one): record batches, one after the other.
+  Notices first, which a repeated step writes again with the same ids; cases before answers, so that what is answered is
+  durable. After a crash a prefix of the records is durable, and every case holds its position; cases that one action
+  changed together are in one batch, which is durable as a whole or not at all; a lost answer is written again when the
+  action is repeated. There is no fencing: run one agent.
 """
 
 from __future__ import annotations
@@ -77,10 +78,17 @@ class PlainEmission:
     async def acquire(self, partition: int) -> None:
         """Become the only writer of the partition's cases; to be called before they are read."""
 
-    async def emit(self, partition: int, cases: Sequence[CaseRecord], answers: Sequence[CaseRecord] = ()) -> int:
-        """Write cases, then answers, in order, and wait until they are durable; the offset of the last case, -1 if
-        there is none. Raises as `send` does."""
-        return await asyncio.wait_for(_send_step(self._producer, partition, cases, answers), TRANSACTION_S)
+    async def emit(
+        self,
+        partition: int,
+        cases: Sequence[CaseRecord],
+        answers: Sequence[CaseRecord] = (),
+        notices: Sequence[CaseRecord] = (),
+    ) -> int:
+        """Write notices, cases, then answers, in order, and wait until they are durable; the offset of the last case,
+        -1 if there is none. Raises as `send` does."""
+        sending = _send_step(self._producer, partition, cases, answers, notices)
+        return await asyncio.wait_for(sending, TRANSACTION_S)
 
     async def release(self, partition: int) -> None:
         """Stop being the partition's writer: it has been revoked."""
@@ -113,18 +121,29 @@ class FencedEmission(PlainEmission):
         self._owners[partition] = owner  # before it starts, so that it is closed in any case
         await asyncio.wait_for(owner.start(), TRANSACTION_S)
 
-    async def emit(self, partition: int, cases: Sequence[CaseRecord], answers: Sequence[CaseRecord] = ()) -> int:
-        """Write cases and answers in one transaction; the offset of the last case, -1 if there is none. Raises as
-        `send` does."""
+    async def emit(
+        self,
+        partition: int,
+        cases: Sequence[CaseRecord],
+        answers: Sequence[CaseRecord] = (),
+        notices: Sequence[CaseRecord] = (),
+    ) -> int:
+        """Write notices, cases and answers in one transaction; the offset of the last case, -1 if there is none. Raises
+        as `send` does."""
         # Limited, as aiokafka retries the end of a transaction without limit after an error that it does not know.
-        return await asyncio.wait_for(self._emit(self._owners[partition], partition, cases, answers), TRANSACTION_S)
+        return await asyncio.wait_for(self._emit(partition, cases, answers, notices), TRANSACTION_S)
 
     async def _emit(
-        self, owner: AIOKafkaProducer, partition: int, cases: Sequence[CaseRecord], answers: Sequence[CaseRecord]
+        self,
+        partition: int,
+        cases: Sequence[CaseRecord],
+        answers: Sequence[CaseRecord],
+        notices: Sequence[CaseRecord],
     ) -> int:
+        owner = self._owners[partition]
         # After a failure nothing is aborted: that would wait for the broker, and the next owner's `acquire` does it.
         await owner.begin_transaction()
-        offset = await _send_step(owner, partition, cases, answers)
+        offset = await _send_step(owner, partition, cases, answers, notices)
         await owner.commit_transaction()
         return offset
 
@@ -148,8 +167,13 @@ async def _send(producer: AIOKafkaProducer, record: CaseRecord) -> Any:
 
 
 async def _send_step(
-    producer: AIOKafkaProducer, partition: int, cases: Sequence[CaseRecord], answers: Sequence[CaseRecord]
+    producer: AIOKafkaProducer,
+    partition: int,
+    cases: Sequence[CaseRecord],
+    answers: Sequence[CaseRecord],
+    notices: Sequence[CaseRecord],
 ) -> int:
+    await _send_batches(producer, partition, notices)
     offset = await _send_batches(producer, partition, cases)
     await _send_batches(producer, partition, answers)
     return offset

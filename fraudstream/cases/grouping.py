@@ -113,6 +113,7 @@ def line_of(alert: Alert) -> CaseAlert:
         rules=rules,
         channel=alert.payment.channel,
         partner_id=alert.payment.partner_id,
+        merchant_id=alert.payment.merchant_id,
     )
 
 

@@ -1,4 +1,4 @@
-"""The lag of the case agent's partitions: alerts and actions together, for `kafka.lag_monitor.LagMonitor`."""
+"""The lag of the case agent's partitions, all its input topics together, for `kafka.lag_monitor.LagMonitor`."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class CaseLogs:
         return max(0, int(begins[tp]) - expected)
 
     async def ends(self, partitions: Collection[int]) -> Ends:
-        """The end offsets of these partitions in both topics. Raises what aiokafka raises."""
+        """The end offsets of these partitions in each topic. Raises what aiokafka raises."""
         tps = [TopicPartition(topic, number) for number in partitions for topic in self._settings.input_topics]
         ends: Ends = await self._consumer.end_offsets(tps)
         return ends
 
     def lag(self, partition: int, ends: Ends) -> int:
-        """Records of both topics that are not handled yet."""
+        """Records of all topics that are not handled yet."""
         lag = 0
         for tp, offset in input_offsets(self._settings, partition, self._processors[partition].position).items():
             fetched = self._fetched_end(tp) if tp in self._consumer.assignment() else None
@@ -67,7 +67,7 @@ class CaseLogs:
 
 def input_offsets(settings: AgentSettings, partition: int, position: Position) -> dict[TopicPartition, int]:
     """The next offset of the agent's partition in each of its topics."""
-    offsets = (position.alerts, position.case_actions)
+    offsets = (position.alerts, position.case_actions, position.notice_answers)
     return {
         TopicPartition(topic, partition): offset for topic, offset in zip(settings.input_topics, offsets, strict=True)
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from fraudstream.cases.notices import asked, ended, wait_over
 from fraudstream.cases.policy import NO_POLICY, CasePolicy
 from fraudstream.cases.queueing import entered, to_assign
 from fraudstream.cases.refusal import RejectedAction, acted_at_ms, notes_after, rejected, timer_of, until_ms
@@ -39,7 +40,8 @@ def acted_on(
         assert action.timer != "assignment", "who gets the case is for `assigned_by_queue`"
         timer = timer_of(case, action)
         assert timer is not None, "an expiry without a running timer is rejected"
-        return expired(after, timer)
+        after = expired(after, timer)
+        return wait_over(ended(after, "expired"), timer.due_at_ms) if timer.name == "notice_end" else after
     assert action.action != "open", "it is rejected where there is a case"
     assert action.action != "erase", "it leaves no case"
     if action.action == "close" and policy.needs_approval(case, action.disposition):
@@ -77,6 +79,8 @@ def _changed(case: Case, action: CaseAction, name: ActionName, policy: CasePolic
         case "wait":
             waiting = replace(case, waiting_for=action.waiting_for)
             return with_timer(paused(waiting, acted_at_ms(action)), "waiting_end", until_ms(action))
+        case "ask":
+            return asked(case, action)
         case "escalate":
             return replace(case, assignee=None, escalated_to=action.escalate_to)
         case "release":
@@ -131,7 +135,7 @@ def _proposal_of(action: CaseAction) -> CaseProposal:
 
 def _closed(case: Case, proposal: CaseProposal, at_ms: int) -> Case:
     return replace(
-        case,
+        ended(case, "withdrawn"),
         disposition=proposal.disposition,
         typology=proposal.typology,
         closed_by=proposal.actor,

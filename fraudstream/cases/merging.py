@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from fraudstream.cases.amounts import add_amount
 from fraudstream.cases.grouping import ALERTS_BYTES_MAX, ALERTS_KEPT, PARTNERS_KEPT, RULES_OF_CASE_KEPT
 from fraudstream.cases.held import Held, HeldPair, Memo, Source, with_action
+from fraudstream.cases.notices import ended
 from fraudstream.cases.policy import CasePolicy
 from fraudstream.cases.queueing import rejoined
 from fraudstream.cases.refusal import (
@@ -30,6 +31,7 @@ from fraudstream.cases.refusal import (
     notes_after,
     rejected,
 )
+from fraudstream.cases.steps import with_step
 from fraudstream.contracts import Case, CaseAction, CaseAlert, CaseNote
 from fraudstream.contracts.fields import SEVERITIES
 
@@ -92,7 +94,7 @@ def _emptied(held: Held, action: CaseAction) -> Held:
     """The merged case: closed, without what the other case has now. Its notes stay with it, too."""
     case, at_ms = held.case, acted_at_ms(action)
     after = replace(
-        case,
+        ended(case, "withdrawn"),
         status="closed",
         version=case.version + 1,
         updated_at_ms=max(case.updated_at_ms, at_ms),
@@ -110,7 +112,7 @@ def _emptied(held: Held, action: CaseAction) -> Held:
         snooze=None,
     )
     memo = replace(held.memo, sources=(), digests=(), other_origins={})
-    return Held(after, with_action(memo, action.action_id, after.version))
+    return Held(with_step(after, action), with_action(memo, action.action_id, after.version))
 
 
 def _enlarged(into: Held, held: Held, action: CaseAction, policy: CasePolicy) -> Held:
@@ -139,7 +141,8 @@ def _enlarged(into: Held, held: Held, action: CaseAction, policy: CasePolicy) ->
         split_from=other.split_from if case.split_from else None,
         amount_before_split=higher_amount(other.amount_before_split, case.amount_before_split),
     )
-    return Held(rejoined(after, policy), _memo_of_both(into, held, after, listed))
+    after = with_step(rejoined(after, policy), action, other_case_id=case.case_id)
+    return Held(after, _memo_of_both(into, held, after, listed))
 
 
 def higher_amount(*amounts: str | None) -> str | None:

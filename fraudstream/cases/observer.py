@@ -40,13 +40,16 @@ class Observer(Protocol):
         """An action changed a case."""
 
     def on_repeat(self, partition: int, *, kind: str) -> None:
-        """An input was handled before and changed nothing. `kind`: 'alert' or 'action'."""
+        """An input was handled before and changed nothing. `kind`: 'alert', 'action' or 'notice_answer'."""
 
     def on_mismatch(self, partition: int) -> None:
         """An alert was repeated with a different verdict: the log was decided in two ways, which must never happen."""
 
     def on_rejected(self, partition: int, *, code: str) -> None:
         """An action was rejected. `code`: of `RejectedAction`."""
+
+    def on_notice_answer(self, partition: int, *, outcome: str) -> None:
+        """A customer has answered a notice. `outcome`: 'me', 'not_me', or the code of the refusal."""
 
     def on_dead_letter(self, partition: int, *, reason: str) -> None:
         """An invalid record went to the dead letters. `reason`: its code."""
@@ -115,6 +118,9 @@ class Unobserved:
         """Ignored."""
 
     def on_rejected(self, partition: int, *, code: str) -> None:
+        """Ignored."""
+
+    def on_notice_answer(self, partition: int, *, outcome: str) -> None:
         """Ignored."""
 
     def on_dead_letter(self, partition: int, *, reason: str) -> None:

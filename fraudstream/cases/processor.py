@@ -1,15 +1,15 @@
-"""Processes the alerts and actions of one partition: updates its `CaseStore` and emits the results, in order.
+"""Processes the alerts, actions and customers' answers of one partition: updates its `CaseStore`, emits the results.
 
-`alert` and `action` only collect results; `emit` writes them as one step: labels and dead letters first, then cases and
-answers, then the view and the observer. No record is fatal and none is dropped silently: an invalid alert or action
-goes to the dead letters, an action that the case does not allow is rejected, logged and counted. Every valid action is
-answered.
+`handle` only collects results; `emit` writes them as one step: labels and dead letters first, then notices, cases and
+answers, then the view and the observer. No record is fatal and none is dropped silently: an invalid one, and an answer
+to a notice that the case refuses, go to the dead letters; an action that the case does not allow is rejected, logged
+and counted. Every valid action is answered.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -22,6 +22,7 @@ from fraudstream.cases.answer import answer_of
 from fraudstream.cases.emission import PlainEmission
 from fraudstream.cases.held import Held, HeldPair, RepeatedAction
 from fraudstream.cases.labels import labels_of
+from fraudstream.cases.notices import AnsweredNotice, RefusedAnswer, RepeatedAnswer, notice_of
 from fraudstream.cases.observer import Observer
 from fraudstream.cases.record import (
     CaseRecord,
@@ -37,7 +38,7 @@ from fraudstream.cases.retention import ErasedCase
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.store import CaseStore
 from fraudstream.cases.view_writer import ViewWriter
-from fraudstream.contracts import Alert, Case, CaseAction
+from fraudstream.contracts import Alert, Case, CaseAction, Label, NoticeAnswer
 from fraudstream.contracts.control_characters import control_character_path
 from fraudstream.contracts.dead_letter import ReasonCode, dead_letter
 from fraudstream.contracts.headers import LABEL_HEADER
@@ -45,6 +46,7 @@ from fraudstream.contracts.undecodable import UNDECODABLE
 
 _alert = msgspec.json.Decoder(Alert)
 _action = msgspec.json.Decoder(CaseAction)
+_notice_answer = msgspec.json.Decoder(NoticeAnswer)
 
 Record: TypeAlias = ConsumerRecord[bytes, bytes]
 log = logging.getLogger(__name__)
@@ -73,6 +75,7 @@ class CaseProcessor:
         self._cases: list[CaseRecord] = []
         self._changed: list[Case | ErasedCase] = []  # the cases of these records
         self._answers: list[CaseRecord] = []
+        self._notices: list[CaseRecord] = []
         self._notifications: list[Callable[[], None]] = []  # of the observer, once the step is durable
         self._partition = partition
         self._store = store
@@ -80,6 +83,15 @@ class CaseProcessor:
         self._emission = emission
         self._view = view
         self._observer = observer
+
+    def handle(self, record: Record) -> None:
+        """Handle a record of one of the input topics."""
+        if record.topic == self._settings.alerts_topic:
+            self.alert(record)
+        elif record.topic == self._settings.case_actions_topic:
+            self.action(record)
+        else:
+            self.notice_answer(record)
 
     def alert(self, record: Record) -> None:
         """Group the alert in `record` into a case."""
@@ -122,13 +134,33 @@ class CaseProcessor:
             case ErasedCase() as erased:
                 self._collect_removal(erased, "erasure")
             case Held() as held:
-                self._label(held, action)
+                self._label_closed(held, action)
+                if action.action == "ask":
+                    self._ask(held, action)
                 self._collect(held)
                 self._notifications.append(partial(self._observer.on_action, self._partition, action=action.action))
             case HeldPair(held, other):
                 self._collect(held, with_next=True)
                 self._collect(other)
                 self._notifications.append(partial(self._observer.on_action, self._partition, action=action.action))
+
+    def notice_answer(self, record: Record) -> None:
+        """Apply the customer's answer in `record` to its case. One that is refused goes to the dead letters."""
+        self._ahead = replace(self._ahead, notice_answers=record.offset + 1)
+        answer = self._decoded(_notice_answer, record)
+        if answer is None:
+            return
+        observed = partial(self._observer.on_notice_answer, self._partition)
+        match self._store.answer(answer, record.timestamp):
+            case RepeatedAnswer():
+                self._notifications.append(partial(self._observer.on_repeat, self._partition, kind="notice_answer"))
+            case RefusedAnswer(code, sentence):
+                self._reject(record, "notice_answer", f"{code}: {sentence}", "$")
+                self._notifications.append(partial(observed, outcome=code))
+            case AnsweredNotice(held, label):
+                self._label(held, [label])
+                self._collect(held)
+                self._notifications.append(partial(observed, outcome=answer.reply))
 
     async def expire(self, now_ms: int, absent: Collection[str] = ()) -> None:
         """Publish the expiries of the timers that are due by `now_ms`, and wait until they are durable. They take
@@ -156,7 +188,7 @@ class CaseProcessor:
         if self._before:
             await self._emission.send(self._before)
         if self._cases or self._answers:
-            offset = await self._emission.emit(self._partition, self._case_records(), self._answers)
+            offset = await self._emission.emit(self._partition, self._case_records(), self._answers, self._notices)
         if self._cases:
             self._view.put(self._partition, self._changed, offset)
             self._observer.on_open_cases(self._partition, cases=self._store.open_cases)
@@ -164,7 +196,8 @@ class CaseProcessor:
         for notify in self._notifications:
             notify()
         self.position = self._ahead
-        self._before, self._cases, self._changed, self._answers, self._notifications = [], [], [], [], []
+        self._before, self._cases, self._changed, self._notifications = [], [], [], []
+        self._answers, self._notices = [], []
 
     def _case_records(self) -> list[CaseRecord]:
         """The records of the step on `cases`. Where a case leaves, the position has a record of its own, at the end."""
@@ -192,22 +225,32 @@ class CaseProcessor:
         topic, key = self._settings.case_answers_topic, action.account_id.encode()
         self._answers.append(CaseRecord(topic, key, msgspec.json.encode(answer), partition=self._partition))
 
-    def _label(self, held: Held, action: CaseAction) -> None:
-        """Collect the labels of a case that was closed.
+    def _ask(self, held: Held, action: CaseAction) -> None:
+        """Collect the notice of a case whose customer is asked."""
+        notice = notice_of(held.case, action, self._partition)
+        key, topic = held.case.account_id.encode(), self._settings.notices_topic
+        self._notices.append(CaseRecord(topic, key, msgspec.json.encode(notice), partition=self._partition))
+
+    def _label_closed(self, held: Held, action: CaseAction) -> None:
+        """Collect the labels of a case that was closed."""
+        labels = labels_of(held.case, action)
+        if not labels:
+            return
+        unlabelled = held.case.alert_count - len(labels)
+        if unlabelled:
+            log.warning("case %s: %d alerts are no longer listed and got no label", held.case.case_id, unlabelled)
+        self._label(held, labels, unlabelled)
+
+    def _label(self, held: Held, labels: Sequence[Label], unlabelled: int = 0) -> None:
+        """Collect labels of a case's payments.
 
         They go to the partition of the payments, if the alerts name it, as publishers may use any partitioner; else to
         the one that Kafka's default partitioner chooses for the account.
         """
-        labels = labels_of(held.case, action)
-        if not labels:
-            return
         topic = self._settings.payments_topic
         for each in labels:
             key, partition = each.account_id.encode(), held.origin_of(each.account_id)
             self._before.append(CaseRecord(topic, key, msgspec.json.encode(each), (LABEL_HEADER,), partition))
-        unlabelled = held.case.alert_count - len(labels)
-        if unlabelled:
-            log.warning("case %s: %d alerts are no longer listed and got no label", held.case.case_id, unlabelled)
         on_labels = partial(self._observer.on_labels, self._partition, labels=len(labels), unlabelled=unlabelled)
         self._notifications.append(on_labels)
 

@@ -24,6 +24,7 @@ import msgspec
 
 from fraudstream.cases.held import Held, Memo, Source
 from fraudstream.contracts import Case
+from fraudstream.contracts.case import POSITION_KEY
 from fraudstream.contracts.headers import ORIGIN_HEADER, SOURCE_HEADER, version_of
 from fraudstream.contracts.headers import source_of as headers_source
 
@@ -31,23 +32,24 @@ Headers = Sequence[tuple[str, bytes]]
 
 POSITION_HEADER: Final = "position"
 MEMO_HEADER: Final = "memo"
-POSITION_KEY: Final = b"position"
 
 _case = msgspec.json.Decoder(Case)
 _memo = msgspec.json.Decoder(Memo)
 
 
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The next offset to handle in the partition of `alerts` and in that of `case-actions`.
+    """The next offset to handle in the partition of `alerts`, of `case-actions` and of `notice-answers`.
 
-    `alerts_id`, `case_actions_id`: identities of the topics, for which alone the offsets are valid; empty in cases that
-    were written before identities were kept.
+    `alerts_id`, `case_actions_id`, `notice_answers_id`: identities of the topics, for which alone the offsets are
+    valid; empty in cases that were written before identities were kept.
     """
 
     alerts: int = 0
     case_actions: int = 0
     alerts_id: str = ""
     case_actions_id: str = ""
+    notice_answers: int = 0
+    notice_answers_id: str = ""
 
 
 _position = msgspec.json.Decoder(Position)

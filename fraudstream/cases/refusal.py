@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
@@ -9,7 +10,7 @@ import msgspec
 
 from fraudstream.cases.timers import live_timers
 from fraudstream.cases.transitions import BY_ASSIGNEE, STATUS_AFTER, WHILE_PROPOSED
-from fraudstream.contracts import Case, CaseAction, CaseNote
+from fraudstream.contracts import Case, CaseAction, CaseAlert, CaseNote
 from fraudstream.contracts.case_timers import CaseTimer
 from fraudstream.contracts.case_values import ActionName
 
@@ -29,7 +30,11 @@ RefusalCode = Literal[
     "proposed",  # a second person is to decide on a proposed closing first
     "not_proposed",  # approve, reject: nothing is proposed
     "same_person",  # approve, reject: they proposed it themselves
-    "until",  # snooze, wait: the time is not after that of the action
+    "unknown_payment",  # ask: no listed alert of the case is about it
+    "other_customer",  # ask: the payment is of another account, whose case was merged into this one
+    "notice_open",  # ask: the customer has a notice that is not answered yet
+    "notices_full",  # ask: the case has as many notices as it can hold
+    "until",  # snooze, wait, ask: the time is not after that of the action
     "not_snoozed",  # wake
     "nobody_present",  # expire: everybody is absent to whom the queue could assign the case
     "not_due",  # expire: the case has no such timer now
@@ -57,6 +62,7 @@ RefusalCode = Literal[
 NOTES_BYTES_MAX: Final = 192 * 1024  # as JSON, so that a case stays below 1 MB, the largest Kafka record
 LINKS_MAX: Final = 50
 TAGS_MAX: Final = 20
+NOTICES_MAX: Final = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ACTED_AT_MS_END: Final = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
@@ -70,12 +76,12 @@ class RejectedAction(NamedTuple):
 
 def acted_at_ms(action: CaseAction) -> int:
     """When the analyst acted, ms since the epoch, UTC, as stated by the action."""
-    return _ms_of(action.acted_at)
+    return moment_ms(action.acted_at)
 
 
 def until_ms(action: CaseAction) -> int | None:
     """Until when the case is to wait or to be put aside, ms since the epoch, UTC."""
-    return None if action.until is None else _ms_of(action.until)
+    return None if action.until is None else moment_ms(action.until)
 
 
 def notes_after(case: Case, action: CaseAction) -> tuple[CaseNote, ...]:
@@ -83,6 +89,11 @@ def notes_after(case: Case, action: CaseAction) -> tuple[CaseNote, ...]:
     if not action.note or action.action == "expire":
         return case.notes
     return (*case.notes, CaseNote(acted_at_ms(action), action.actor, action.action, action.note))
+
+
+def own_alerts(case: Case) -> Iterator[CaseAlert]:
+    """The listed alerts of the case's own account."""
+    return (line for line in case.alerts if line.account_id is None)
 
 
 def rejected(case: Case, action: CaseAction, other_open: str | None) -> RejectedAction | None:
@@ -158,7 +169,8 @@ def timer_of(case: Case, action: CaseAction) -> CaseTimer | None:
     return next((each for each in live_timers(case) if (each.name, each.due_at_ms) == (action.timer, at_ms)), None)
 
 
-def _ms_of(moment: int | datetime) -> int:
+def moment_ms(moment: int | datetime) -> int:
+    """A time of a contract, ms since the epoch, UTC."""
     return moment if isinstance(moment, int) else (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
@@ -213,8 +225,17 @@ def _by_details(case: Case, action: CaseAction, about: str) -> RejectedAction | 
     """Why the case's links, its tags or its snooze do not allow it, or the time that the action names."""
     other, until = action.other_case_id, until_ms(action)
     match action.action:
-        case "snooze" | "wait" if until is not None and not acted_at_ms(action) < until < ACTED_AT_MS_END:
+        case "snooze" | "wait" | "ask" if until is not None and not acted_at_ms(action) < until < ACTED_AT_MS_END:
             return RejectedAction("until", f"{about}: until {action.until} is not a time after {action.acted_at}.")
+        case "ask" if all(line.event_id != action.event_id for line in own_alerts(case)):
+            if any(line.event_id == action.event_id for line in case.alerts):
+                sentence = f"{about}: the payment {action.event_id} is another account's: split its alerts off first."
+                return RejectedAction("other_customer", sentence)
+            return RejectedAction("unknown_payment", f"{about} lists no alert of the payment {action.event_id}.")
+        case "ask" if any(notice.state == "open" for notice in case.notices):
+            return RejectedAction("notice_open", f"{about}: its customer has a notice that is not answered yet.")
+        case "ask" if len(case.notices) >= NOTICES_MAX:
+            return RejectedAction("notices_full", f"{about} has had {NOTICES_MAX} notices: it cannot hold another.")
         case "wake" if case.snooze is None:
             return RejectedAction("not_snoozed", f"{about} is not put aside.")
         case "tag" if action.tag in case.tags:

@@ -27,6 +27,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     case_actions_topic: str = "case-actions"
     case_answers_topic: str = "case-answers"
     cases_topic: str = "cases"
+    notices_topic: str = "notices"
+    notice_answers_topic: str = "notice-answers"
     payments_topic: str = "payments"
     dead_letters_topic: str = "dead-letters"
     codec: Codec = DEFAULT_CODEC
@@ -40,6 +42,6 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
         return repr_without(self, "redis_url")
 
     @property
-    def input_topics(self) -> tuple[str, str]:
+    def input_topics(self) -> tuple[str, str, str]:
         """The topics that the agent consumes, in the order of `Position`."""
-        return self.alerts_topic, self.case_actions_topic
+        return self.alerts_topic, self.case_actions_topic, self.notice_answers_topic

@@ -22,6 +22,7 @@ from fraudstream.cases.merging import higher_amount
 from fraudstream.cases.policy import CasePolicy
 from fraudstream.cases.queueing import entered, rejoined
 from fraudstream.cases.refusal import LINKS_MAX, RejectedAction, acted_at_ms, notes_after, rejected
+from fraudstream.cases.steps import with_step
 from fraudstream.cases.timers import acted
 from fraudstream.contracts import Case, CaseAction, CaseAlert, CaseNote
 from fraudstream.contracts.fields import SEVERITIES
@@ -87,7 +88,8 @@ def _left(held: Held, chosen: Collection[str], account_id: str, action: CaseActi
         count = max(case.snooze.alert_count - len(gone), 0)
         after = replace(after, snooze=replace(case.snooze, alert_count=min(count, after.alert_count)))
     memo = replace(_memo_of(held.memo, kept), other_origins=_origins_of(held.memo, after))
-    return Held(rejoined(acted(after), policy), with_action(memo, action.action_id, after.version))
+    after = with_step(rejoined(acted(after), policy), action, other_case_id=after.links[-1])
+    return Held(after, with_action(memo, action.action_id, after.version))
 
 
 def _split_off(
@@ -119,7 +121,8 @@ def _split_off(
         amount_before_split=left.amount_before_split,
     )
     memo = replace(_memo_of(held.memo, numbers), actions=(), action_versions=(), other_origins={})
-    return Held(entered(_measured(new), policy, at_ms), replace(memo, origin=held.origin_of(account_id)))
+    new = with_step(entered(_measured(new), policy, at_ms), action, other_case_id=case.case_id)
+    return Held(new, replace(memo, origin=held.origin_of(account_id)))
 
 
 def _measured(case: Case) -> Case:

@@ -38,16 +38,18 @@ from fraudstream.cases.held import (
 )
 from fraudstream.cases.lifecycle import acted_on, assigned_by_queue
 from fraudstream.cases.merging import merged
+from fraudstream.cases.notice_cases import NoticeCases
+from fraudstream.cases.notices import Answered, AnsweredNotice, RefusedAnswer, RepeatedAnswer, answered, repeats
 from fraudstream.cases.policy import NO_POLICY, CasePolicy
 from fraudstream.cases.queueing import entered, rejoined
 from fraudstream.cases.refusal import RejectedAction, acted_at_ms, erasure_rejected, opening_rejected, rejected
 from fraudstream.cases.retention import CaseRetention, ErasedCase
 from fraudstream.cases.splitting import split
-from fraudstream.cases.timers import expiry_of, level_of, live_timers
+from fraudstream.cases.steps import with_step
+from fraudstream.cases.timers import level_of
 from fraudstream.cases.workload import Workload
-from fraudstream.contracts import Alert, Case, CaseAction
+from fraudstream.contracts import Alert, Case, CaseAction, NoticeAnswer
 
-ASSIGN_AGAIN_MS: Final = 60_000  # until it is looked again whether anybody is there to get a case
 CLOSED_HELD_MS: Final = 90 * 24 * 3600 * 1000
 
 
@@ -60,14 +62,15 @@ class CaseStore:
     def __init__(self, policy: CasePolicy = NO_POLICY, retention_days: int = 0) -> None:
         self._policy = policy
         self._retention = CaseRetention(retention_days)
-        self._due = DueCases()
         self._workload = Workload(policy)
+        self._due = DueCases(self._workload)
         self._held: dict[str, Held] = {}
         self._accounts = AccountCases()
         self._not_closed: set[str] = set()
         self._closed: list[tuple[int, str]] = []  # heap: (time of the newest alert, case_id)
         self._levels: Counter[tuple[str, str]] = Counter()  # a queue that had a case stays, with 0
         self._newest_alert_ms = 0
+        self._notices = NoticeCases()
 
     @property
     def open_cases(self) -> int:
@@ -139,33 +142,31 @@ class CaseStore:
             return after
         return self._remember(after, before.memo, action, written_at_ms)
 
+    def answer(self, answer: NoticeAnswer, published_at_ms: int) -> AnsweredNotice | RefusedAnswer | RepeatedAnswer:
+        """The case after a customer's answer, why it is refused, or that it is a repeat. `published_at_ms`: of its
+        record."""
+        before = self._held.get(self._notices.of(answer.notice_id) or "")
+        if before is None:
+            sentence = "no case here has this notice: publish the answer to the partition that the notice names."
+            return RefusedAnswer("unknown_notice", sentence)
+        if repeats(before.case, answer):
+            return RepeatedAnswer()
+        match answered(before.case, answer, published_at_ms):
+            case Answered(after, label):
+                held = Held(after, before.memo)
+                self._put(held)
+                return AnsweredNotice(held, label)
+            case refusal:
+                return refusal
+
     def due(self, now_ms: int, absent: Collection[str] = ()) -> list[CaseAction]:
         """The expiries of timers that are due by `now_ms`, one of each case; its next once it has changed. `absent`:
         analysts who are to get no case."""
         expiries: list[CaseAction] = []
         for case_id in self._due.taken(now_ms):
             if (held := self._held.get(case_id)) is not None:
-                expiries += self._expiries(held.case, now_ms, absent)
+                expiries += self._due.expiries(held.case, now_ms, absent)
         return expiries
-
-    def _expiries(self, case: Case, now_ms: int, absent: Collection[str]) -> list[CaseAction]:
-        """The expiry of the timer that is due, if there is one. A case that nobody is there to get waits, while its
-        other timers go on."""
-        timers = sorted(live_timers(case), key=lambda each: (each.due_at_ms, each.name))
-        waits = False
-        for timer in timers:
-            if timer.due_at_ms > now_ms:
-                at_ms = min(timer.due_at_ms, now_ms + ASSIGN_AGAIN_MS) if waits else timer.due_at_ms
-                self._due.note(case.case_id, at_ms)
-                return []
-            if timer.name != "assignment":
-                return [expiry_of(case, timer)]
-            if self._workload.assigned(case, absent) is not None:
-                return [expiry_of(case, timer, self._workload.named_in(case, absent))]
-            waits = True
-        if waits:
-            self._due.note(case.case_id, now_ms + ASSIGN_AGAIN_MS)
-        return []
 
     def restore(self, held: Held, written_at_ms: int = 0) -> None:
         """Restore a case that was read from the topic `cases`, to which it was written at that time. The highest
@@ -209,7 +210,7 @@ class CaseStore:
 
     def _remember(self, after: Case, memo: Memo, action: CaseAction, written_at_ms: int = 0) -> Held:
         """Hold the case after an action, of which the memo keeps the id and the version."""
-        held = Held(after, with_action(memo, action.action_id, after.version))
+        held = Held(with_step(after, action), with_action(memo, action.action_id, after.version))
         self._put(held, written_at_ms)
         return held
 
@@ -252,6 +253,7 @@ class CaseStore:
         self._workload.put(None if known is None else known.case, case)
         self._held[case.case_id] = held
         self._due.put(case)
+        self._notices.put(case)
         self._retention.on_case(case, written_at_ms)
         newest_ms = _newest_ms(case)
         if case.alerts:
@@ -281,6 +283,7 @@ class CaseStore:
         self._levels[_level(held.case)] -= held.case.status != "closed"
         self._accounts.remove(held.case)
         self._due.remove(case_id)
+        self._notices.remove(held.case)
         self._workload.remove(held.case)
         self._not_closed.discard(case_id)
 

@@ -28,7 +28,8 @@ Level = Literal["within", "warned", "breached"]
 ACTOR: Final = "fraudstream"  # of expiries
 _FIRST_ACTION: Final[tuple[TimerName, TimerName]] = ("first_action_warning", "first_action_breach")
 _CLOSING: Final[tuple[TimerName, TimerName]] = ("closing_warning", "closing_breach")
-_OWN: Final[frozenset[TimerName]] = frozenset(("waiting_end", "snooze_end", "assignment"))  # not of a service level
+# Not of a service level.
+_OWN: Final[frozenset[TimerName]] = frozenset(("waiting_end", "notice_end", "snooze_end", "assignment"))
 
 
 def level_of(case: Case) -> Level:
@@ -80,6 +81,8 @@ def expired(case: Case, timer: CaseTimer) -> Case:
             raise AssertionError("who gets the case is for `lifecycle.assigned_by_queue`")
         case "waiting_end":
             return resumed(replace(left, status="in_review", waiting_for=None), timer.due_at_ms)
+        case "notice_end":
+            return left  # what becomes of the notice is in `notices`
         case "first_action_warning" | "closing_warning":
             return replace(left, warned_at_ms=timer.due_at_ms)
         case "first_action_breach" | "closing_breach":
@@ -108,7 +111,7 @@ def paused(case: Case, at_ms: int) -> Case:
 def resumed(case: Case, at_ms: int) -> Case:
     """The case with its clock going again, if it was stopped, and its service level later by as long as that was. The
     timer of the wait ends."""
-    own = tuple(each for each in case.timers if each.name == "snooze_end")
+    own = tuple(each for each in case.timers if each.name in ("snooze_end", "notice_end"))
     service = tuple(each for each in case.timers if each.name not in _OWN)
     if case.clock is None or case.clock.paused_at_ms is None:
         return replace(case, timers=(*own, *service))

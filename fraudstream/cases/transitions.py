@@ -23,6 +23,7 @@ STATUS_AFTER: Final[Mapping[ActionName, Mapping[CaseStatus, CaseStatus]]] = {
     "claim": {"new": "in_review", "assigned": "in_review", "escalated": "in_review"},
     "start": {"assigned": "in_review"},
     "wait": {"in_review": "waiting"},
+    "ask": {"in_review": "waiting"},
     "resume": {"waiting": "in_review"},
     "escalate": {"new": "escalated", "assigned": "escalated", "in_review": "escalated", "waiting": "escalated"},
     "release": {"assigned": "new", "in_review": "new", "waiting": "new", "escalated": "new"},
@@ -44,7 +45,7 @@ STATUS_AFTER: Final[Mapping[ActionName, Mapping[CaseStatus, CaseStatus]]] = {
 # What only the assignee may do, if the case has one. Anybody may assign, escalate and release, so that the case of an
 # absent colleague is not blocked.
 BY_ASSIGNEE: Final[frozenset[ActionName]] = frozenset(
-    ("claim", "start", "wait", "resume", "snooze", "merge", "split", "close")
+    ("claim", "start", "wait", "ask", "resume", "snooze", "merge", "split", "close")
 )
 
 # What is possible while a closing is proposed: it is to be decided on first.

@@ -21,7 +21,7 @@ WAIT_S_DEFAULT: Final = 30.0
 CASE_HELP: Final = "case_id, or its first 4 or more digits where they are unique"
 DETAILS: Final = (
     *("note", "disposition", "typology", "assignee", "waiting_for", "until", "escalate_to", "other_case_id"),
-    *("tag", "alert_ids"),
+    *("tag", "alert_ids", "event_id"),
 )
 _CASE: Final = "b42be4f85c73a1b99caaf5747089f7bc"
 
@@ -43,6 +43,9 @@ COMMANDS: Final[Mapping[ActionName, Command]] = {
     "claim": Command("assign a case to yourself and begin its review", "claim {case}"),
     "start": Command("begin the review of a case that is assigned to you", "start {case}"),
     "wait": Command("wait for an answer; the reason is a note", 'wait {case} --for customer "asked for the invoice"'),
+    "ask": Command(
+        "ask the customer whether a payment was theirs (docs/notices.md)", "ask {case} --payment evt-17 --for 1d"
+    ),
     "resume": Command("go on with a case that waits", "resume {case}"),
     "escalate": Command("pass a case on to a queue or role", 'escalate {case} --to senior "a politician\'s account"'),
     "release": Command("return cases to the queue; any analyst may do this", "release {case}"),
@@ -129,6 +132,19 @@ def _add_details(action: argparse.ArgumentParser, name: ActionName) -> None:
                 "--at-most", dest="until", type=_end_of, metavar="DURATION", help="resume by itself after 2d, 12h, …"
             )
             action.add_argument("note", metavar="REASON")
+        case "ask":
+            action.add_argument(
+                "--payment", dest="event_id", metavar="EVENT", help="the payment (default: that of the newest alert)"
+            )
+            action.add_argument(
+                "--for",
+                dest="until",
+                type=_end_of,
+                default="1d",
+                metavar="DURATION",
+                help="how long the customer has to answer: 2d, 12h, … (default: 1d)",
+            )
+            action.add_argument("--note", metavar="TEXT", help="for colleagues; the customer does not see it")
         case "snooze":
             action.add_argument(
                 "--for", dest="until", required=True, type=_end_of, metavar="DURATION", help="for how long: 2d, 12h, …"

@@ -42,6 +42,8 @@ def agent_settings(settings: Settings) -> AgentSettings:
         case_actions_topic=topics.case_actions,
         case_answers_topic=topics.case_answers,
         cases_topic=topics.cases,
+        notices_topic=topics.notices,
+        notice_answers_topic=topics.notice_answers,
         payments_topic=topics.payments,
         dead_letters_topic=topics.dead_letters,
         codec=settings.compression.cases,

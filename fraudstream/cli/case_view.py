@@ -67,6 +67,12 @@ def find_case(settings: Settings, case_id: str) -> CaseInView:
     return found
 
 
+def other_cases(settings: Settings, case: Case) -> list[Case]:
+    """The newest other cases of the case's account. Raises `Failure`."""
+    found = _read(settings, lambda view: view.of_account(case.account_id))
+    return [each for each in found if each.case_id != case.case_id]
+
+
 def ids_of_assignee(settings: Settings, name: str) -> list[str]:
     """The ids of the cases that are not closed and are assigned to `name`. Raises `Failure`."""
 

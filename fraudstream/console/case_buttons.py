@@ -9,7 +9,7 @@ from fraudstream.cases.transitions import BY_ASSIGNEE, WHILE_PROPOSED, actions_i
 from fraudstream.contracts import Case
 from fraudstream.contracts.case_values import ActionName, Disposition
 
-Dialog = Literal["note", "assign", "wait", "snooze", "escalate", "link", "tag", "merge", "close", "reject"]
+Dialog = Literal["note", "assign", "wait", "ask", "snooze", "escalate", "link", "tag", "merge", "close", "reject"]
 
 ACTION_KEYS: Final[Mapping[ActionName, str]] = {
     "approve": "v",
@@ -18,6 +18,7 @@ ACTION_KEYS: Final[Mapping[ActionName, str]] = {
     "start": "s",
     "resume": "u",
     "wait": "w",
+    "ask": "W",
     "snooze": "z",
     "wake": "b",
     "note": "m",
@@ -40,6 +41,7 @@ _DIALOGS: Final[Mapping[ActionName, Dialog]] = {
     "note": "note",
     "assign": "assign",
     "wait": "wait",
+    "ask": "ask",
     "snooze": "snooze",
     "escalate": "escalate",
     "link": "link",

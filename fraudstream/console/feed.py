@@ -18,10 +18,10 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from fraudstream.cases.record import POSITION_KEY
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
 from fraudstream.contracts import Case
+from fraudstream.contracts.case import POSITION_KEY
 from fraudstream.contracts.error_text import error_text
 from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka import Brokers

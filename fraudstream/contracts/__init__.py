@@ -11,7 +11,7 @@ to the caller: control characters in identifiers (`control_character_path`), and
 
 from fraudstream.contracts.alert import Alert, Evidence, FeatureValue, RuleHit, ScorePart
 from fraudstream.contracts.audit_record import AuditEvent, AuditRecord, ChainHead
-from fraudstream.contracts.case import Case, CaseAlert, CaseNote
+from fraudstream.contracts.case import Case, CaseAlert, CaseNote, CaseStep
 from fraudstream.contracts.case_action import CaseAction
 from fraudstream.contracts.case_answer import CaseAnswer
 from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact, StoredIdentifierSecret, StoredRuleSet
@@ -21,6 +21,8 @@ from fraudstream.contracts.currency import EXPONENTS, amount_text
 from fraudstream.contracts.dead_letter import DeadLetter
 from fraudstream.contracts.decision import Decision, UnjudgedDecision
 from fraudstream.contracts.label import Label
+from fraudstream.contracts.notice import Notice, NoticePayment
+from fraudstream.contracts.notice_answer import NoticeAnswer
 from fraudstream.contracts.payment import Payment
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "CaseAlert",
     "CaseAnswer",
     "CaseNote",
+    "CaseStep",
     "ChainHead",
     "DeadLetter",
     "Decision",
@@ -41,6 +44,9 @@ __all__ = [
     "FeatureValue",
     "Label",
     "ListEntry",
+    "Notice",
+    "NoticeAnswer",
+    "NoticePayment",
     "Payment",
     "RuleHit",
     "RuleSwitch",

@@ -5,9 +5,12 @@ The newest record of a case holds its complete state.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 from msgspec.structs import force_setattr
 
+from fraudstream.contracts.case_notices import CaseNotice
 from fraudstream.contracts.case_timers import CaseClock, CaseSnooze, CaseTimer
 from fraudstream.contracts.case_typologies import Typology
 from fraudstream.contracts.case_values import (
@@ -21,12 +24,14 @@ from fraudstream.contracts.case_values import (
 )
 from fraudstream.contracts.fields import Channel, Identifier, Severity, Tag, Text
 
+POSITION_KEY: Final = b"position"  # of records of the topic that are no cases, but the case agent's own
+
 
 class CaseAlert(msgspec.Struct, frozen=True, omit_defaults=True):
     """Summary of an alert, as its case stores it; the complete alert is on the `alerts` topic under `alert_id`.
 
-    `channel`, `partner_id`: of its payment; absent in records of earlier releases. `account_id`: if it is another
-    account's than the case's, as after a merge.
+    `channel`, `partner_id`, `merchant_id`: of its payment; absent in records of earlier releases. `account_id`: if it
+    is another account's than the case's, as after a merge.
     """
 
     alert_id: str
@@ -39,6 +44,7 @@ class CaseAlert(msgspec.Struct, frozen=True, omit_defaults=True):
     rules: tuple[str, ...]
     channel: Channel | None = None
     partner_id: Identifier | None = None
+    merchant_id: Identifier | None = None
     account_id: Identifier | None = None
 
 
@@ -71,6 +77,20 @@ class CaseAssignment(msgspec.Struct, frozen=True, omit_defaults=True):
     number: int
 
 
+class CaseStep(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An action that took effect: who did what, and the version of the case after it.
+
+    `at_ms`: as the action states it, ms since the epoch, UTC. `detail`: to whom, for how long, as what: the plain value
+    that the action has, such as the name of an assignee, a disposition or a timer.
+    """
+
+    at_ms: int
+    actor: Identifier
+    action: RecordedAction
+    version: int
+    detail: Text | None = None
+
+
 class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     """The complete state of a case. `version` counts its changes from 1.
 
@@ -85,7 +105,8 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     `queue`, `amount_at_risk` (decimal string in the policy's base currency): as the policy of the case agent has it, if
     there is one. `clock`, `timers`, `warned_at_ms`, `breached_at_ms`: the state of its service level, and what becomes
     due. `snooze`: while it is put aside. `proposal`: how it is to be closed, until a second person has approved or
-    rejected it; `approved_by`: who has.
+    rejected it; `approved_by`: who has. `steps`: the newest actions that took effect, in the order of the log; cases of
+    earlier builds have those since. `notices`: what its customer was asked, in the order of the log.
 
     `partners`: through which the payments of its alerts came, the first 50.
     `tags`: in the order that they were added. `other_accounts`: whose cases were merged into this one; while it is not
@@ -135,6 +156,8 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     split_from: Identifier | None = None
     amount_before_split: str | None = None
     assignment: CaseAssignment | None = None
+    steps: tuple[CaseStep, ...] = ()
+    notices: tuple[CaseNotice, ...] = ()
 
     @property
     def accounts(self) -> tuple[str, ...]:

@@ -13,15 +13,17 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import force_setattr
 
+from fraudstream.contracts.case_notices import NoticeId
 from fraudstream.contracts.case_timers import TimerName
 from fraudstream.contracts.case_typologies import Typology
-from fraudstream.contracts.case_values import RecordedAction, StoredDisposition, WaitingFor, present_disposition
+from fraudstream.contracts.case_values import SentAction, StoredDisposition, WaitingFor, present_disposition
 from fraudstream.contracts.fields import Identifier, Moment, Severity, Tag, Text
 
 ALERT_IDS_MAX: Final = 200  # as many alerts as a case lists
-REQUIRED_FIELDS: Final[Mapping[RecordedAction, tuple[str, ...]]] = {
+REQUIRED_FIELDS: Final[Mapping[SentAction, tuple[str, ...]]] = {
     "assign": ("assignee",),
     "wait": ("waiting_for", "note"),
+    "ask": ("event_id", "until", "notice_id"),
     "escalate": ("escalate_to", "note"),
     "note": ("note",),
     "snooze": ("until", "note"),
@@ -46,6 +48,8 @@ class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
     effect at `acted_at`; the case agent alone sends it.
 
     `absent`: of the timer `assignment`, who of the queue's analysts is absent and gets no case.
+    `ask` sends the customer a notice about the payment `event_id` of a listed alert, which ends at `until`.
+    `notice_id`: 128 random bits of the sender, of which the case keeps a digest.
 
     `open` makes a case of `severity`, whose `case_id` is that of `cases.grouping.case_id_of`, with the action's id in
     place of an alert's.
@@ -64,7 +68,7 @@ class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
     action_id: Identifier
     case_id: Identifier
     account_id: Identifier
-    action: RecordedAction
+    action: SentAction
     actor: Identifier
     acted_at: Moment
     disposition: StoredDisposition | None = None
@@ -82,6 +86,8 @@ class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
     tag: Tag | None = None
     alert_ids: Annotated[tuple[Identifier, ...], Meta(max_length=ALERT_IDS_MAX)] = ()
     absent: tuple[Identifier, ...] = ()
+    event_id: Identifier | None = None
+    notice_id: NoticeId | None = None
 
     def __post_init__(self) -> None:
         for field in REQUIRED_FIELDS.get(self.action, ()):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from fraudstream.contracts.case import Case
-from fraudstream.contracts.case_values import RecordedAction
+from fraudstream.contracts.case_values import SentAction
 from fraudstream.contracts.fields import Identifier
 
 
@@ -23,7 +23,7 @@ class CaseAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     action_id: Identifier
     case_id: Identifier
     account_id: Identifier
-    action: RecordedAction
+    action: SentAction
     accepted: bool
     version: int | None = None
     code: str | None = None

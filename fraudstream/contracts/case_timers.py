@@ -16,6 +16,7 @@ TimerName = Literal[
     "waiting_end",
     "snooze_end",
     "assignment",
+    "notice_end",
 ]
 
 

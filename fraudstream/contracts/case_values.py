@@ -14,6 +14,7 @@ ActionName = Literal[
     "claim",
     "start",
     "wait",
+    "ask",
     "resume",
     "escalate",
     "release",
@@ -32,7 +33,8 @@ ActionName = Literal[
     "reopen",
 ]
 # `open`: makes a case without an alert. `expire`: the case agent's own, when a timer is due. `erase`: removes the case.
-RecordedAction = Literal[ActionName, "open", "expire", "erase"]
+SentAction = Literal[ActionName, "open", "expire", "erase"]
+RecordedAction = Literal[SentAction, "answer"]  # `answer`: the customer's, to a notice
 Disposition = Literal["confirmed_fraud", "false_positive", "genuine_but_risky", "inconclusive"]
 WaitingFor = Literal["customer", "partner"]
 

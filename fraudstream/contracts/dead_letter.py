@@ -22,6 +22,8 @@ ReasonCode = Literal[
     "key",  # the record key differs from account_id
     "partition",  # the record is not in the partition where its key belongs
     "format",  # not a message of the format that a bridge reads: not well-formed XML, a bitmap that ends too early
+    "notice_answer",  # an answer to a notice that its case refuses; the sentence begins with a code
+    "webhook",  # a webhook that an endpoint has not taken for a long time; `value` is its body
     "control",  # a rule-set switch or list entry that can't be decoded, or names a rule set that can't be used
 ]
 

@@ -21,6 +21,8 @@ from fraudstream.contracts.control import ListEntry, RuleSwitch, StoredArtefact,
 from fraudstream.contracts.dead_letter import DeadLetter
 from fraudstream.contracts.decision import Decision, UnjudgedDecision
 from fraudstream.contracts.label import Label
+from fraudstream.contracts.notice import Notice
+from fraudstream.contracts.notice_answer import NoticeAnswer
 from fraudstream.contracts.payment import Payment
 
 CONTRACTS: Mapping[str, type[msgspec.Struct]] = {
@@ -33,6 +35,8 @@ CONTRACTS: Mapping[str, type[msgspec.Struct]] = {
     "case-action": CaseAction,
     "case-answer": CaseAnswer,
     "audit-record": AuditRecord,
+    "notice": Notice,
+    "notice-answer": NoticeAnswer,
     "dead-letter": DeadLetter,
     "rule-switch": RuleSwitch,
     "list-entry": ListEntry,
@@ -46,7 +50,12 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def contract_schemas() -> dict[str, dict[str, Any]]:
     """The schema of each contract, by name. Unknown fields are allowed, because every reader ignores them."""
-    return {name: {"$schema": DIALECT, **_tidied(msgspec.json.schema(struct))} for name, struct in CONTRACTS.items()}
+    return {name: schema_of(struct) for name, struct in CONTRACTS.items()}
+
+
+def schema_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """The schema of one struct."""
+    return {"$schema": DIALECT, **_tidied(msgspec.json.schema(struct))}
 
 
 def schema_text(schema: Mapping[str, Any]) -> str:

@@ -74,6 +74,8 @@ class ActionDetails(TypedDict, total=False):
     other_case_id: str | None
     tag: str | None
     alert_ids: tuple[str, ...]
+    event_id: str | None
+    notice_id: str | None
     expected_version: int | None
 
 
@@ -86,10 +88,11 @@ def new_case_action(
     action_id: str | None = None,
     **details: Unpack[ActionDetails],
 ) -> CaseAction:
-    """An action on `case`, with an id of its own unless `action_id` is given. Raises `InvalidValueError`."""
+    """An action on `case`, with an id of its own unless `action_id` is given. `ask` is about the payment of the newest
+    alert unless `event_id` is given, and gets a new `notice_id`. Raises `InvalidValueError`."""
     check_identifier(actor, "actor")
     check_note(details.get("note"))
-    for field in ("assignee", "escalate_to", "other_case_id"):
+    for field in ("assignee", "escalate_to", "other_case_id", "event_id"):
         value = details.get(field)
         if isinstance(value, str):
             check_identifier(value, field)
@@ -100,6 +103,10 @@ def new_case_action(
     if len(details.get("alert_ids", ())) > ALERT_IDS_MAX:
         sentence = f"alert_ids: at most {ALERT_IDS_MAX} at once, as many as a case lists."
         raise InvalidValueError("alert_ids", "", sentence)
+    if name == "ask":
+        own = [line.event_id for line in case.alerts if line.account_id is None]
+        newest = own[-1] if own else None
+        details = {**details, "event_id": details.get("event_id") or newest, "notice_id": secrets.token_hex(16)}
     try:
         return CaseAction(
             action_id=action_id or secrets.token_hex(16),

@@ -129,6 +129,8 @@ async def _mark_when_durable(
 
 def _check_replayable(letter: DeadLetter) -> None:
     """Raises `NotReplayableError`."""
+    if letter.reason == "webhook":
+        raise NotReplayableError("it is the body of a webhook: send it to its endpoint (docs/webhooks.md).")
     if letter.reason == "control":
         raise NotReplayableError("a control applies to the payments after it: run its command again.")
     if {SOURCE_HEADER, FEATURES_HEADER} <= {name for name, _ in letter.headers}:  # a stage forwarded it

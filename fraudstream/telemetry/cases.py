@@ -61,6 +61,10 @@ class CasesTelemetry(ProcessTelemetry):
         """An action was rejected."""
         self.metrics.rejected.labels(code).inc()
 
+    def on_notice_answer(self, partition: int, *, outcome: str) -> None:
+        """A customer has answered a notice."""
+        self.metrics.notice_answers.labels(outcome).inc()
+
     def on_dead_letter(self, partition: int, *, reason: str) -> None:
         """A record went to the dead letters."""
         self.metrics.dead_letters.labels(reason).inc()

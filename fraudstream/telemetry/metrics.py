@@ -222,6 +222,11 @@ class CasesMetrics(ProcessMetrics):
         self.repeats = define.counter("case_repeats", "Alerts and actions that were handled before.", "kind")
         self.mismatches = define.counter("verdict_mismatches", "Alerts that were repeated with a different verdict.")
         self.rejected = define.counter("case_actions_rejected", "Actions that their case did not allow.", "code")
+        self.notice_answers = define.counter(
+            "notice_answers", "Customers' answers to notices: me, not_me, or why one was refused.", "outcome"
+        )
+        for outcome in ("me", "not_me", "unknown_notice", "wrong_account"):  # alert rules look at their increase
+            self.notice_answers.labels(outcome)
         self.missing = define.counter(
             "case_records_missing", "Alerts and actions that retention deleted before they were handled.", "topic"
         )

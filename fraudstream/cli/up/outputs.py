@@ -9,10 +9,10 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from fraudstream.board.run_state import RunState
-from fraudstream.cases.record import POSITION_KEY
 from fraudstream.cli.settings import TopicsSettings
 from fraudstream.cli.up.in_flight_payments import InFlightPayments
 from fraudstream.contracts import Alert, Case, DeadLetter
+from fraudstream.contracts.case import POSITION_KEY
 from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close

@@ -17,12 +17,10 @@ import msgspec
 from fraudstream.console.access.identifier_words import without_numbers
 from fraudstream.console.access.references import PSEUDONYM_START
 from fraudstream.contracts import Alert, AuditEvent, Case
-from fraudstream.contracts.payment_identifiers import IDENTIFIERS, identifiers_of
+from fraudstream.contracts.payment_identifiers import DOTS, IDENTIFIERS, identifiers_of, masked
 
-DOTS: Final = "••••"
 _WRITTEN: Final = frozenset(("text", "reason", "note"))  # fields that hold what a person wrote
 IN_TEXT_CHARACTERS_MIN: Final = 4  # shorter ones are masked where they stand alone
-_ENDS_SHOWN: Final = ((10, 4), (6, 2))  # so many characters at least: so many of the last ones are shown
 
 # Texts that are no identifiers of people, and by which pages find things: never changed, whatever they hold.
 _KEPT: Final = frozenset(
@@ -35,17 +33,8 @@ _KEPT: Final = frozenset(
     )
 )
 _SEVERAL: Final = "other_accounts"  # a tuple of identifiers
+__all__ = ["DOTS", "Masking", "masked", "masking_of"]
 T = TypeVar("T")
-
-
-def masked(value: str) -> str:
-    """An identifier with its end alone.
-
-    >>> masked("DE02120300000000202051"), masked("dev-8812"), masked("acc-1")
-    ('••••2051', '••••12', '••••')
-    """
-    shown = next((count for characters, count in _ENDS_SHOWN if len(value) >= characters), 0)
-    return DOTS + value[len(value) - shown :]
 
 
 class Masking:

@@ -26,6 +26,8 @@ def agent_process(
         "topics.alerts": s.alerts_topic,
         "topics.case_actions": s.case_actions_topic,
         "topics.case_answers": s.case_answers_topic,
+        "topics.notices": s.notices_topic,
+        "topics.notice_answers": s.notice_answers_topic,
         "topics.cases": s.cases_topic,
         "topics.payments": s.payments_topic,
         "topics.dead_letters": s.dead_letters_topic,

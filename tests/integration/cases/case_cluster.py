@@ -54,6 +54,8 @@ class CaseCluster:
             case_actions_topic=unique_name("case-actions"),
             case_answers_topic=unique_name("case-answers"),
             cases_topic=unique_name("cases"),
+            notices_topic=unique_name("notices"),
+            notice_answers_topic=unique_name("notice-answers"),
             payments_topic=unique_name("payments"),
             dead_letters_topic=unique_name("dead-letters"),
             fetch_wait_ms=5,
@@ -77,7 +79,7 @@ class CaseCluster:
         s = self.settings
         names = names or (
             *(s.alerts_topic, s.case_actions_topic, s.case_answers_topic, s.cases_topic),
-            *(s.payments_topic, s.dead_letters_topic),
+            *(s.notices_topic, s.notice_answers_topic, s.payments_topic, s.dead_letters_topic),
         )
         async with admin_of(s.brokers) as admin:
             await admin.create_topics([NewTopic(name, partitions, 1) for name in names])

@@ -53,12 +53,17 @@ async def test_the_disposition_of_a_case_labels_its_payments(
         alerts_topic=stream_cluster.settings.alerts_topic,
         case_actions_topic=unique_name("case-actions"),
         case_answers_topic=unique_name("case-answers"),
+        notices_topic=unique_name("notices"),
+        notice_answers_topic=unique_name("notice-answers"),
         cases_topic=unique_name("cases"),
         payments_topic=stream_cluster.settings.payments_topic,
         dead_letters_topic=stream_cluster.settings.dead_letters_topic,
         fetch_wait_ms=5,
     )
-    names = (settings.case_actions_topic, settings.case_answers_topic, settings.cases_topic)
+    names = (
+        *(settings.case_actions_topic, settings.case_answers_topic, settings.cases_topic),
+        *(settings.notices_topic, settings.notice_answers_topic),
+    )
     await apply_topics(Brokers(stream_cluster.broker), [Topic(name, PARTITIONS, 1, {}) for name in names])
     view = CaseView(redis_url, prefix=f"{settings.cases_topic}:")
     agent = CaseAgent(settings, view=CaseView(redis_url, prefix=f"{settings.cases_topic}:"))

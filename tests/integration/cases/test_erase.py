@@ -25,7 +25,7 @@ from fraudstream.contracts import AuditRecord, Payment
 from fraudstream.history.manifest import load
 from tests.brokers import on_both_brokers
 from tests.integration.cases.case_cluster import CaseCluster, accounts_of, eventually
-from tests.unit.cases.events import action, alert
+from tests.unit.cases.events import action, alert, ask
 
 pytestmark = on_both_brokers
 
@@ -66,6 +66,7 @@ async def deployment(cluster: CaseCluster, unique_name: Callable[[str], str], tm
         f'[topics]\nalerts = "{s.alerts_topic}"\ncases = "{s.cases_topic}"\npayments = "{s.payments_topic}"\n'
         f'case_actions = "{s.case_actions_topic}"\ncase_answers = "{s.case_answers_topic}"\n'
         f'dead_letters = "{s.dead_letters_topic}"\naudit = "{audit}"\n'
+        f'notices = "{s.notices_topic}"\nnotice_answers = "{s.notice_answers_topic}"\n'
         f'decisions = "{decisions}"\nlabels = "{labels}"\n'
         f'controls = "{unique_name("controls")}"\n'
         f'[history]\ndirectory = "{tmp_path / "history"}"\n'
@@ -126,12 +127,16 @@ async def test_an_account_goes_from_every_place_that_can_lose_it_and_others_stay
         assert (code, f"case {erased_case} is new" in err, "--override" in err) == (1, True, True)
         assert await view.case(erased_case) is not None
 
+        asking = ask(erased_case, account_id=d.erased)
         closing = action("close", erased_case, disposition="false_positive", account_id=d.erased, note="called")
-        await d.cluster.publish_actions([closing])
+        await d.cluster.publish_actions([action("claim", erased_case, account_id=d.erased), asking, closing])
         await eventually(lambda: view.queue(1_000), lambda found: erased_case not in [case.case_id for case in found])
         code, found, _ = await d.run(capsys, "erase", d.erased, "--dry-run")
         erasable = {place["name"].split()[0]: place["held"] for place in found["places"] if place["fate"] == "erasable"}
         assert (code, erasable) == (0, {"topic": 1, "cases": 1, "saved": 1, "history": 1})
+        held = {place["name"]: (place["held"], place["fate"]) for place in found["places"]}
+        assert held[f"topic {d.cluster.settings.notices_topic}"][0] == 1
+        assert held[f"topic {d.cluster.settings.notices_topic}"][1] != "erasable", "its records expire"
         assert (await d.run(capsys, "erase", d.erased, "--check"))[0] == 1
         assert await view.case(erased_case) is not None, "looking erases nothing"
 

@@ -54,6 +54,8 @@ class PermittedUsers:
             "cases": cases.cases_topic,
             "case_actions": cases.case_actions_topic,
             "case_answers": cases.case_answers_topic,
+            "notices": cases.notices_topic,
+            "notice_answers": cases.notice_answers_topic,
             "audit": unique_name("audit"),
             "replies": unique_name("replies"),
         }
@@ -77,6 +79,8 @@ class PermittedUsers:
                 Acl("READ", "topic", cases.case_actions_topic),
                 Acl("WRITE", "topic", cases.case_actions_topic),
                 Acl("WRITE", "topic", cases.case_answers_topic),
+                Acl("WRITE", "topic", cases.notices_topic),
+                Acl("READ", "topic", cases.notice_answers_topic),
                 Acl("READ", "topic", cases.cases_topic),
                 Acl("WRITE", "topic", cases.cases_topic),
                 Acl("WRITE", "topic", cases.payments_topic),

@@ -5,23 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
-from fraudstream.cases.agent import CaseAgent
 from fraudstream.cases.grouping import case_id_of
 from fraudstream.cases.view import CaseView
 from fraudstream.cli.case_list_values import values_of_case
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.main import main
 from fraudstream.cli.settings import Override, load_settings
-from fraudstream.contracts import Alert, Case, CaseAction, Label
+from fraudstream.contracts import Alert, CaseAction, Label
 from fraudstream.operations.case_action_client import act_on_case
 from fraudstream.operations.case_actions import NoAnswerError, RejectedActionError, new_case_action
 from tests.integration.cases.case_cluster import CaseCluster, accounts_of, eventually
+from tests.integration.operations.case_commands import CaseCommands, case_of, running_agent
 from tests.unit.cases.events import alert
 
 
@@ -43,52 +41,10 @@ async def view(redis_url: str) -> AsyncIterator[CaseView]:
     await view.close()
 
 
-@asynccontextmanager
-async def running_agent(cluster: CaseCluster) -> AsyncIterator[None]:
-    agent = CaseAgent(cluster.settings, view=CaseView(cluster.settings.redis_url))
-    await agent.start()
-    try:
-        yield
-    finally:
-        await agent.stop()
-        assert agent.crash_reason is None
-
-
-async def case_of(view: CaseView, account_id: str) -> Case:
-    (case,) = await eventually(lambda: view.of_account(account_id), lambda found: len(found) == 1)
-    return case
-
-
-class Cases:
-    """Runs `fraudstream cases …` on the topics of a cluster; returns the exit code and what it printed."""
-
-    def __init__(self, cluster: CaseCluster, capsys: pytest.CaptureFixture[str]) -> None:
-        s = cluster.settings
-        settings = {
-            "kafka.bootstrap_servers": s.brokers.servers,
-            "redis.url": s.redis_url,
-            "cases.group": s.group,
-            "worker.checkpoint_mode": "transaction" if s.fenced else "batch",
-            "topics.alerts": s.alerts_topic,
-            "topics.case_actions": s.case_actions_topic,
-            "topics.case_answers": s.case_answers_topic,
-            "topics.cases": s.cases_topic,
-            "topics.payments": s.payments_topic,
-        }
-        self._capsys = capsys
-        self.flags = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
-
-    async def __call__(self, *args: str) -> tuple[int, str]:
-        self._capsys.readouterr()
-        code = await asyncio.to_thread(main, ["cases", *args, *self.flags])
-        captured = self._capsys.readouterr()
-        return code, captured.out + captured.err
-
-
 async def test_a_case_is_claimed_noted_closed_with_its_label_and_reopened(
     cluster: CaseCluster, view: CaseView, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cases = Cases(cluster, capsys)
+    cases = CaseCommands(cluster, capsys)
     async with running_agent(cluster):
         await cluster.publish_alerts([alert("a1")])
         case_id = (await case_of(view, "acc-1")).case_id
@@ -116,7 +72,7 @@ async def test_a_case_is_claimed_noted_closed_with_its_label_and_reopened(
 async def test_a_rejected_action_is_one_sentence_and_exit_code_1(
     cluster: CaseCluster, view: CaseView, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cases = Cases(cluster, capsys)
+    cases = CaseCommands(cluster, capsys)
     async with running_agent(cluster):
         await cluster.publish_alerts([alert("a1")])
         case_id = (await case_of(view, "acc-1")).case_id
@@ -135,7 +91,7 @@ async def test_a_rejected_action_is_one_sentence_and_exit_code_1(
 async def test_several_cases_are_acted_on_and_those_of_an_absent_colleague_released(
     cluster: CaseCluster, view: CaseView, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cases = Cases(cluster, capsys)
+    cases = CaseCommands(cluster, capsys)
     async with running_agent(cluster):
         await cluster.publish_alerts([alert("a1"), alert("a2", "acc-2"), alert("a3", "acc-3")])
         ids = [(await case_of(view, account)).case_id for account in ("acc-1", "acc-2", "acc-3")]
@@ -160,7 +116,7 @@ async def test_several_cases_are_acted_on_and_those_of_an_absent_colleague_relea
 async def test_cases_are_merged_split_tagged_and_handed_over(
     cluster: CaseCluster, view: CaseView, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cases = Cases(cluster, capsys)
+    cases = CaseCommands(cluster, capsys)
     one, two = accounts_of(0, 2)
     async with running_agent(cluster):
         await cluster.publish_alerts([alert("a1", one), alert("a2", one), alert("b1", two)])
@@ -194,7 +150,7 @@ async def cluster_actions(cluster: CaseCluster) -> list[CaseAction]:
 async def test_a_case_is_opened_by_hand(
     cluster: CaseCluster, view: CaseView, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cases = Cases(cluster, capsys)
+    cases = CaseCommands(cluster, capsys)
     async with running_agent(cluster):
         code, out = await cases("open", "acc-9", "card lost", "--severity", "high", "--as", "ann")
         opened = await case_of(view, "acc-9")
@@ -209,7 +165,7 @@ async def test_a_case_is_opened_by_hand(
 async def test_the_devices_of_a_confirmed_fraud_are_values_for_a_list(
     cluster: CaseCluster, view: CaseView, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cases = Cases(cluster, capsys)
+    cases = CaseCommands(cluster, capsys)
 
     def of_device(alert_id: str, device_id: str | None) -> Alert:
         plain = alert(alert_id)
@@ -258,7 +214,7 @@ async def test_without_an_agent_the_wait_ends_with_the_place_of_the_action(
     async with running_agent(cluster):
         await cluster.publish_alerts([alert("a1")])
         case = await case_of(view, "acc-1")
-    code, out = await Cases(cluster, capsys)("claim", case.case_id, "--as", "ann", "--wait", "0.5")
+    code, out = await CaseCommands(cluster, capsys)("claim", case.case_id, "--as", "ann", "--wait", "0.5")
     assert code == 1
     assert "No case agent answered within 0.5 s" in out
 
@@ -276,6 +232,6 @@ async def test_without_an_agent_the_wait_ends_with_the_place_of_the_action(
 async def test_a_case_that_the_view_does_not_have_is_one_sentence(
     cluster: CaseCluster, view: CaseView, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out = await Cases(cluster, capsys)("claim", "no-such-case", "--as", "ann")
+    code, out = await CaseCommands(cluster, capsys)("claim", "no-such-case", "--as", "ann")
     assert code == 1
     assert "the view has no case no-such-case" in out

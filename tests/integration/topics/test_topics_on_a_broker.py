@@ -112,7 +112,7 @@ def command(broker: str, group: str, action: str, *more: str) -> list[str]:
     """The words of `fraudstream topics` for topics of a test."""
     names = (
         *("payments", "labels", "decisions", "alerts", "dead_letters", "controls"),
-        *("cases", "case_actions", "case_answers", "audit"),
+        *("cases", "case_actions", "case_answers", "notices", "notice_answers", "audit"),
     )
     sets = [f"--set=topics.{name}={group}-{name}" for name in names]
     flags = [f"--bootstrap-servers={broker}", f"--set=worker.group={group}", f"--rules={ACCOUNT_ONLY}"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fraudstream.contracts import Alert, CaseAction, Payment, RuleHit
+from fraudstream.contracts import Alert, CaseAction, NoticeAnswer, Payment, RuleHit
 
 
 def alert(
@@ -50,3 +50,23 @@ def action(name: Any, case_id: str, actor: str = "ann", action_id: str | None = 
         "acted_at": 5_000,
     }
     return CaseAction(**(values | fields))
+
+
+NOTICE_ID = "0123456789abcdef" * 2
+
+
+def ask(case_id: str, actor: str = "ann", **fields: Any) -> CaseAction:
+    """Asks the customer about the payment of the alert `a1`, until 60,000 ms."""
+    values: dict[str, Any] = {"event_id": "event-of-a1", "until": 60_000, "notice_id": NOTICE_ID}
+    return action("ask", case_id, actor, **(values | fields))
+
+
+def answer(reply: Any = "not_me", **fields: Any) -> NoticeAnswer:
+    values: dict[str, Any] = {
+        "answer_id": "app-1",
+        "notice_id": NOTICE_ID,
+        "account_id": "acc-1",
+        "reply": reply,
+        "answered_at": 20_000,
+    }
+    return NoticeAnswer(**(values | fields))

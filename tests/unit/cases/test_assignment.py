@@ -20,7 +20,7 @@ from fraudstream.cases.store import CaseStore
 from fraudstream.kafka import Brokers
 
 SETTINGS = AgentSettings(brokers=Brokers("b:1"), redis_url="redis://r", fenced=True)
-BOTH = [TopicPartition(topic, 0) for topic in SETTINGS.input_topics]
+EACH = [TopicPartition(topic, 0) for topic in SETTINGS.input_topics]
 
 
 class FakeKafka:
@@ -70,10 +70,12 @@ def assignment_of(kafka: FakeKafka, failures: list[BaseException] | None = None)
         failed.append(reason)
 
     fake = cast(Any, kafka)
-    return Assignment(SETTINGS, ("a", "b"), fake, fake, fake, cast(Any, view_writer), Unobserved(), fail), view_writer
+    return Assignment(
+        SETTINGS, ("a", "b", "c"), fake, fake, fake, cast(Any, view_writer), Unobserved(), fail
+    ), view_writer
 
 
-async def recovered(kafka: FakeKafka, partitions: Iterable[TopicPartition] = BOTH) -> tuple[Assignment, FakeViewWriter]:
+async def recovered(kafka: FakeKafka, partitions: Iterable[TopicPartition] = EACH) -> tuple[Assignment, FakeViewWriter]:
     assignment, view_writer = assignment_of(kafka)
     await assignment.on_partitions_assigned(partitions)
     await assignment.recover()
@@ -81,16 +83,17 @@ async def recovered(kafka: FakeKafka, partitions: Iterable[TopicPartition] = BOT
 
 
 async def test_a_partition_is_acquired_before_its_cases_are_read_and_resumes_at_their_position() -> None:
-    kafka = FakeKafka(Position(alerts=5, case_actions=2))
+    kafka = FakeKafka(Position(alerts=5, case_actions=2, notice_answers=4))
     assignment, view_writer = await recovered(kafka)
-    assert kafka.calls == ["acquire", "restore", "seek alerts 5", "seek case-actions 2"]
-    assert assignment.processors[0].position == Position(5, 2, "a", "b")
+    seeks = ["seek alerts 5", "seek case-actions 2", "seek notice-answers 4"]
+    assert kafka.calls == ["acquire", "restore", *seeks]
+    assert assignment.processors[0].position == Position(5, 2, "a", "b", 4, "c")
     assert view_writer.ends == {0: 7}
 
 
 async def test_positions_of_a_topic_that_was_created_again_are_rejected() -> None:
     assignment, _ = assignment_of(FakeKafka(Position(alerts=5, alerts_id="of an older topic")))
-    await assignment.on_partitions_assigned(BOTH)
+    await assignment.on_partitions_assigned(EACH)
     with pytest.raises(AgentError, match="The topic 'alerts' is not the one that the cases of partition 0 come from"):
         await assignment.recover()
 
@@ -98,8 +101,8 @@ async def test_positions_of_a_topic_that_was_created_again_are_rejected() -> Non
 async def test_a_partition_that_is_revoked_during_its_recovery_gets_no_processor() -> None:
     kafka = FakeKafka(Position())
     assignment, _ = assignment_of(kafka)
-    kafka.while_restoring = lambda: assignment.on_partitions_revoked(BOTH)
-    await assignment.on_partitions_assigned(BOTH)
+    kafka.while_restoring = lambda: assignment.on_partitions_revoked(EACH)
+    await assignment.on_partitions_assigned(EACH)
     await assignment.recover()
     assert not assignment.processors
 
@@ -152,7 +155,7 @@ async def test_a_revocation_waits_for_the_step_then_commits_and_releases() -> No
     assignment, view_writer = await recovered(kafka)
     kafka.calls.clear()
     async with assignment.step:
-        revoking = asyncio.create_task(assignment.on_partitions_revoked(BOTH))
+        revoking = asyncio.create_task(assignment.on_partitions_revoked(EACH))
         await asyncio.sleep(0.01)
         assert (kafka.calls, list(assignment.processors)) == ([], [0])
     await revoking
@@ -172,10 +175,11 @@ async def test_a_commit_that_fails_is_repeated_and_one_that_changes_nothing_is_n
     assert kafka.calls == ["commit [2, 5]", "commit [2, 5]"]
 
 
-async def test_alerts_and_actions_of_different_partitions_end_the_agent() -> None:
+@pytest.mark.parametrize("topic", ["alerts", "case-actions", "notice-answers"])
+async def test_topics_of_different_partitions_end_the_agent(topic: str) -> None:
     failures: list[BaseException] = []
     assignment, _ = assignment_of(FakeKafka(Position()), failures)
-    await assignment.on_partitions_assigned([*BOTH, TopicPartition("alerts", 1)])
+    await assignment.on_partitions_assigned([*EACH, TopicPartition(topic, 1)])
     [failure] = failures
     assert isinstance(failure, AgentError)
     assert "make the partition counts equal" in failure.sentence

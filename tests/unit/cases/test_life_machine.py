@@ -10,10 +10,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from fraudstream.cases.grouping import case_id_of
 from fraudstream.cases.held import Held
-from fraudstream.cases.refusal import RejectedAction
+from fraudstream.cases.notices import AnsweredNotice, RefusedAnswer, open_notice
+from fraudstream.cases.refusal import NOTICES_MAX, RejectedAction
 from fraudstream.cases.store import CaseStore
 from fraudstream.contracts import Case
-from tests.unit.cases.events import action, alert
+from tests.unit.cases.events import action, alert, answer
 
 USERS = st.sampled_from(("ann", "bob"))
 
@@ -29,6 +30,8 @@ class LifeOfACase(RuleBasedStateMachine):
         self.worker: str | None = None
         self.is_snoozed = False
         self.tags: list[str] = []
+        self.notice = ""  # id of the one that is open
+        self.notices = 0
         self.version = 0
         self.case_id = ""
         self.add_alert()
@@ -41,6 +44,7 @@ class LifeOfACase(RuleBasedStateMachine):
         if self.status == "closed":  # a new case
             self.case_id, self.status, self.worker, self.version = case_id_of("acc-1", alert_id), "new", None, 0
             self.tags = []
+            self.notices = 0
         self.version += 1
 
     @rule(user=USERS, other=USERS)
@@ -65,6 +69,29 @@ class LifeOfACase(RuleBasedStateMachine):
     def wait(self, user: str) -> None:
         if self.send("wait", user, self.status == "in_review" and self.worker == user, waiting_for="customer"):
             self.status = "waiting"
+
+    @rule(user=USERS)
+    def ask(self, user: str) -> None:
+        may = self.status == "in_review" and self.worker == user and self.notice == "" and self.notices < NOTICES_MAX
+        notice_id = f"{self.count:032x}"
+        event_id = self.case.alerts[0].event_id
+        if self.send("ask", user, may, event_id=event_id, until=15_000, notice_id=notice_id):
+            self.status, self.notice, self.notices = "waiting", notice_id, self.notices + 1
+
+    @rule(reply=st.sampled_from(("me", "not_me")))
+    def answer(self, reply: str) -> None:
+        self.count += 1
+        given = answer(reply, notice_id=self.notice or "f" * 32, answer_id=f"answer-{self.count}", answered_at=14_000)
+        result = self.store.answer(given, 14_000)
+        assert isinstance(result, AnsweredNotice if self.notice else RefusedAnswer), result
+        if self.notice:
+            self.version += 1
+            self.end_notice()
+
+    def end_notice(self) -> None:
+        self.notice = ""
+        if self.status == "waiting" and self.case.waiting_for is None:
+            self.status = "in_review"
 
     @rule(user=USERS)
     def resume(self, user: str) -> None:
@@ -95,12 +122,18 @@ class LifeOfACase(RuleBasedStateMachine):
 
     @rule()
     def let_time_pass(self) -> None:
-        expiries = self.store.due(20_000)
-        assert [each.timer for each in expiries] == ["snooze_end"] * self.is_snoozed
-        for expiry in expiries:
+        while expiries := self.store.due(20_000):
+            (expiry,) = expiries
             assert isinstance(self.store.act(expiry), Held)
-            self.is_snoozed = False
             self.version += 1
+            if expiry.timer == "snooze_end":
+                assert self.is_snoozed
+                self.is_snoozed = False
+            else:
+                assert (expiry.timer, self.notice != "") == ("notice_end", True)
+                self.end_notice()
+        assert not self.is_snoozed
+        assert self.notice == ""
 
     @rule(user=USERS, tag=st.sampled_from(("mule", "vip")))
     def add_a_tag(self, user: str, tag: str) -> None:
@@ -116,7 +149,7 @@ class LifeOfACase(RuleBasedStateMachine):
     def close(self, user: str) -> None:
         may = self.status != "closed" and self.worker in (None, user)
         if self.send("close", user, may, disposition="inconclusive"):
-            self.status, self.is_snoozed = "closed", False
+            self.status, self.is_snoozed, self.notice = "closed", False, ""
 
     @rule(user=USERS)
     def reopen(self, user: str) -> None:
@@ -150,6 +183,7 @@ class LifeOfACase(RuleBasedStateMachine):
         assert (case.status, case.version) == (self.status, self.version)
         assert self.status == "closed" or case.assignee == self.worker
         assert case.tags == tuple(self.tags)
+        assert (open_notice(case) is not None) == (self.notice != "")
         assert (case.snooze is not None) == self.is_snoozed
         assert (case.waiting_for is None) == (case.status != "waiting")
         assert (case.disposition is None) == (case.status != "closed")

@@ -39,6 +39,7 @@ CASES = {
 DETAILS: dict[str, dict[str, Any]] = {
     "assign": {"assignee": "carol"},
     "wait": {"waiting_for": "partner"},
+    "ask": {"event_id": "event-of-a1", "until": 9_000, "notice_id": "f" * 32},
     "escalate": {"escalate_to": "seniors"},
     "snooze": {"until": 9_000},
     "link": {"other_case_id": "c2"},

@@ -277,7 +277,7 @@ async def test_a_merge_is_answered_and_both_cases_have_the_position_after_it() -
     answers: list[CaseRecord] = []
     viewed: list[Case] = []
 
-    async def emit(partition: int, cases: list[CaseRecord], given: list[CaseRecord]) -> int:
+    async def emit(partition: int, cases: list[CaseRecord], given: list[CaseRecord], notices: list[CaseRecord]) -> int:
         emitted.extend(cases)
         answers.extend(given)
         return 0

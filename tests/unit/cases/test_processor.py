@@ -14,9 +14,9 @@ from fraudstream.cases.policy import CasePolicy, Queue, ServiceLevel
 from fraudstream.cases.processor import CaseProcessor
 from fraudstream.cases.record import Position, case_record, held_of
 from fraudstream.cases.store import CaseStore
-from fraudstream.contracts import Alert, CaseAction, CaseAnswer, DeadLetter
+from fraudstream.contracts import Alert, CaseAction, CaseAnswer, DeadLetter, Label, Notice
 from fraudstream.contracts.headers import origin_header, source_header
-from tests.unit.cases.events import action, alert
+from tests.unit.cases.events import NOTICE_ID, action, alert, answer, ask
 from tests.unit.cases.processing import Emission, record_of
 
 
@@ -187,3 +187,60 @@ async def test_an_action_that_cannot_be_decoded_becomes_a_dead_letter(value: byt
     (sent,) = emission.sent
     letter = msgspec.json.decode(sent.value or b"", type=DeadLetter)
     assert (sent.topic, letter.reason in ("not_json", "invalid"), letter.value) == ("dead-letters", True, value)
+
+
+class NoticeSettings:
+    alerts_topic, case_actions_topic, notice_answers_topic = "alerts", "case-actions", "notice-answers"
+    cases_topic, case_answers_topic, notices_topic = "cases", "case-answers", "notices"
+    payments_topic, dead_letters_topic = "payments", "dead-letters"
+
+
+class AnsweredNotices(Unobserved):
+    def __init__(self) -> None:
+        self.outcomes: list[str] = []
+        self.repeats: list[str] = []
+
+    def on_notice_answer(self, partition: int, *, outcome: str) -> None:
+        self.outcomes.append(outcome)
+
+    def on_repeat(self, partition: int, *, kind: str) -> None:
+        self.repeats.append(kind)
+
+
+async def test_a_notice_leaves_once_and_answers_are_applied_labelled_or_dead_letters() -> None:
+    emission, store, observer = Emission(), CaseStore(), AnsweredNotices()
+    view = SimpleNamespace(put=lambda *_: None)
+    processor = CaseProcessor(
+        2, store, Position(), cast(Any, NoticeSettings()), cast(Any, emission), cast(Any, view), observer
+    )
+    processor.handle(record_of(alert("a1"), 0, [source_header(0, 0), origin_header(5)]))
+    (held,) = store
+    case_id = held.case.case_id
+    for offset, given in enumerate([action("claim", case_id), ask(case_id), ask(case_id)]):
+        processor.handle(record_of(given, offset))
+    await processor.emit()
+    (sent,) = emission.notices
+    assert (sent.topic, sent.key, sent.partition) == ("notices", b"acc-1", 2)
+    notice = msgspec.json.decode(sent.value or b"", type=Notice)
+    assert (notice.notice_id, notice.answer_partition) == (NOTICE_ID, 2)
+
+    forged, second = answer(notice_id="f" * 32, answer_id="x"), answer("me", answer_id="app-2")
+    for offset, said in enumerate([forged, answer(), answer(), second]):
+        processor.handle(record_of(said, offset))
+    processor.handle(SimpleNamespace(**vars(record_of(answer(), 4)) | {"value": b'{"reply": "maybe"}'}))
+    await processor.emit()
+    assert processor.position.notice_answers == 5
+    assert observer.outcomes == ["unknown_notice", "not_me", "already_answered"]
+    assert observer.repeats == ["action", "notice_answer"]
+    (labelled,) = [each for each in emission.sent if each.topic == "payments"]
+    label = msgspec.json.decode(labelled.value or b"", type=Label)
+    assert (labelled.partition, label.event_id, label.label, label.source) == (5, "event-of-a1", "fraud", "customer")
+    letters = [
+        msgspec.json.decode(each.value or b"", type=DeadLetter) for each in emission.sent if each.topic != "payments"
+    ]
+    assert [(letter.reason, letter.offset, letter.sentence.partition(":")[0]) for letter in letters] == [
+        ("notice_answer", 0, "unknown_notice"),
+        ("notice_answer", 3, "already_answered"),
+        ("invalid", 4, "Invalid enum value 'maybe'"),
+    ]
+    assert emission.notices == [sent]

@@ -132,9 +132,9 @@ class Cases(Emission):
         super().__init__()
         self.log: list[CaseRecord] = []
 
-    async def emit(self, partition: int, cases: Any, answers: Any) -> int:
+    async def emit(self, partition: int, cases: Any, answers: Any, notices: Any) -> int:
         self.log += cases
-        return await super().emit(partition, cases, answers)
+        return await super().emit(partition, cases, answers, notices)
 
 
 def processor_of(emission: Cases, view: View) -> CaseProcessor:

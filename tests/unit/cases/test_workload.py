@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fraudstream.cases.due_cases import ASSIGN_AGAIN_MS
 from fraudstream.cases.grouping import case_id_of
 from fraudstream.cases.held import Held, RepeatedAction
 from fraudstream.cases.policy import CasePolicy
 from fraudstream.cases.refusal import RejectedAction
-from fraudstream.cases.store import ASSIGN_AGAIN_MS, CaseStore
+from fraudstream.cases.store import CaseStore
 from fraudstream.contracts import CaseAction
 from tests.unit.cases.events import action, alert
 

@@ -16,6 +16,7 @@ from fraudstream.contracts import (
     CaseAlert,
     CaseAnswer,
     CaseNote,
+    CaseStep,
     ChainHead,
     DeadLetter,
     Decision,
@@ -23,6 +24,9 @@ from fraudstream.contracts import (
     FeatureValue,
     Label,
     ListEntry,
+    Notice,
+    NoticeAnswer,
+    NoticePayment,
     Payment,
     RuleHit,
     RuleSwitch,
@@ -33,6 +37,7 @@ from fraudstream.contracts import (
     UnjudgedDecision,
 )
 from fraudstream.contracts.case import CaseAssignment, CaseProposal
+from fraudstream.contracts.case_notices import CaseNotice
 from fraudstream.contracts.case_timers import CaseClock, CaseSnooze, CaseTimer
 
 PAYMENT = Payment(
@@ -85,6 +90,7 @@ CASE = Case(
             rules=("takeover/new_device",),
             channel="partner",
             partner_id="wallet-9",
+            merchant_id="mer-4",
             account_id="acc-18",
         ),
     ),
@@ -111,6 +117,20 @@ CASE = Case(
     split_from="case-4",
     amount_before_split="2500.00",
     assignment=CaseAssignment("takeover", "p.lund", 7),
+    notices=(
+        CaseNotice(
+            digest="0123456789abcdef" * 4,
+            event_id="evt-1",
+            asked_by="r.holm",
+            asked_at_ms=1_772_440_000_000,
+            expires_at_ms=1_772_526_400_000,
+            state="answered",
+            reply="not_me",
+            answer_id="app-1",
+            answered_at_ms=1_772_450_000_000,
+        ),
+    ),
+    steps=(CaseStep(1_772_440_000_000, "r.holm", "assign", 3, "p.lund"),),
     snooze=CaseSnooze(1_772_566_400_300, "r.holm", 1_772_366_400_300, "Away until Monday.", 1),
     closed_by="r.holm",
     closed_at_ms=1_772_440_200_000,
@@ -217,6 +237,8 @@ FULL: Mapping[str, msgspec.Struct] = {
         tag="mule_ring",
         alert_ids=("a1b2",),
         absent=("c.berg",),
+        event_id="evt-1",
+        notice_id="0123456789abcdef" * 2,
         note="The customer did not pay this.",
         schema_version=1,
     ),
@@ -230,6 +252,23 @@ FULL: Mapping[str, msgspec.Struct] = {
         code="closed",
         sentence="case case-1 is closed (confirmed_fraud): reopen it first to claim it.",
         case=CASE,
+        schema_version=1,
+    ),
+    "notice": Notice(
+        notice_id="0123456789abcdef" * 2,
+        account="••••2051",
+        payment=NoticePayment(1_772_366_400_250, "1250.00", "EUR", "mer-4", "web"),
+        asked_at_ms=1_772_440_000_000,
+        expires_at_ms=1_772_526_400_000,
+        answer_partition=3,
+        schema_version=1,
+    ),
+    "notice-answer": NoticeAnswer(
+        answer_id="app-1",
+        notice_id="0123456789abcdef" * 2,
+        account_id="acc-17",
+        reply="not_me",
+        answered_at=datetime(2026, 3, 2, 8, 30, tzinfo=UTC),
         schema_version=1,
     ),
     "audit-record": AuditRecord(

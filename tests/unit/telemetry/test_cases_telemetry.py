@@ -16,6 +16,7 @@ def test_every_event_of_the_agent_is_counted() -> None:
     observer.on_mismatch(0)
     observer.on_rejected(0, code="no_case")
     observer.on_dead_letter(0, reason="not_json")
+    observer.on_notice_answer(0, outcome="not_me")
     observer.on_labels(0, labels=3, unlabelled=1)
     observer.on_open_cases(0, cases=7)
     observer.on_service_levels(0, levels={("takeover", "warned"): 3, ("", "within"): 4})
@@ -33,6 +34,7 @@ def test_every_event_of_the_agent_is_counted() -> None:
     assert value("case_actions_rejected_total", code="no_case") == 1
     assert value("dead_letters_total", reason="not_json") == 1
     assert value("dead_letters_total", reason="invalid") == 0
+    assert value("notice_answers_total", outcome="not_me") == 1
     assert value("case_labels_total") == 3
     assert value("case_alerts_unlabelled_total") == 1
     assert value("open_cases", partition="0") == 7

@@ -107,6 +107,8 @@ def test_the_shipped_file_names_the_topics_that_a_worker_uses(tmp_path: Path, mo
         "cases",
         "case-actions",
         "case-answers",
+        "notices",
+        "notice-answers",
         "audit",
         "replies",
     }
