@@ -55,6 +55,8 @@ COMMANDS: Mapping[str, Command] = {
         Command("up", "start everything on this machine: broker, Redis, workers, cases, payments, a live board"),
         Command("worker", "decide payments from Kafka: run as many as there are partitions"),
         Command("cases", "group alerts into cases; list, show, claim, release, note, close and reopen cases"),
+        Command("notices", "list what customers were asked, and answer a notice as the bank's app does"),
+        Command("webhooks", "tell other systems by HTTP what became of cases, and of alerts"),
         Command("history", "keep past payments and decisions in files; show, erase and check them"),
         Command("erase", "erase an account's personal data everywhere, or find where it is held"),
         Command("console", "serve the web console for analysts; manage its users and the tokens of its API"),

@@ -17,11 +17,17 @@ if TYPE_CHECKING:
     from fraudstream.telemetry.cases import CasesTelemetry
     from fraudstream.telemetry.gateway import GatewayTelemetry
     from fraudstream.telemetry.history import HistoryTelemetry
+    from fraudstream.telemetry.webhooks import WebhookTelemetry
     from fraudstream.telemetry.worker import WorkerTelemetry
 
 # One for each kind of process, so that they share a host.
 PortSetting = Literal[
-    "metrics.port", "metrics.cases_port", "metrics.history_port", "metrics.bridge_port", "metrics.gateway_port"
+    "metrics.port",
+    "metrics.cases_port",
+    "metrics.history_port",
+    "metrics.bridge_port",
+    "metrics.gateway_port",
+    "metrics.webhooks_port",
 ]
 
 log = logging.getLogger(__name__)
@@ -39,7 +45,12 @@ def add_flags(parser: argparse.ArgumentParser, port_setting: PortSetting) -> Non
 def metrics_served(
     settings: Settings,
     port_setting: PortSetting,
-    telemetry: WorkerTelemetry | CasesTelemetry | HistoryTelemetry | BridgeTelemetry | GatewayTelemetry,
+    telemetry: WorkerTelemetry
+    | CasesTelemetry
+    | HistoryTelemetry
+    | BridgeTelemetry
+    | GatewayTelemetry
+    | WebhookTelemetry,
 ) -> Iterator[None]:
     """`/metrics`, `/healthz` and `/readyz` until the block ends. Raises `Failure` where the port cannot be opened."""
     from fraudstream.telemetry import http

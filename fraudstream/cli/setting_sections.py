@@ -18,6 +18,7 @@ from fraudstream.cli.kafka_settings import SECRET, KafkaSettings
 from fraudstream.cli.redis_settings import RedisSettings
 from fraudstream.cli.registry_settings import RegistrySection
 from fraudstream.cli.secret_file import secret_of_file
+from fraudstream.cli.webhook_settings import WebhookSettings
 from fraudstream.contracts.duration import parse_duration
 from fraudstream.contracts.hidden_fields import repr_without
 from fraudstream.kafka.compression import DEFAULT_CODEC, Codec
@@ -239,6 +240,9 @@ class MetricsSettings(msgspec.Struct, frozen=True):
     history_port: Annotated[
         int, Meta(ge=0, le=65_535, description="port of the history writer's metrics; 0: any free one")
     ] = 9462
+    webhooks_port: Annotated[
+        int, Meta(ge=0, le=65_535, description="port of the metrics of webhooks; 0: any free one")
+    ] = 9459
 
 
 class LogSettings(msgspec.Struct, frozen=True):
@@ -294,6 +298,8 @@ class TopicsSettings(msgspec.Struct, frozen=True):
     case_answers: Annotated[TopicName, Meta(description="output: what became of each action of an analyst")] = (
         "case-answers"
     )
+    notices: Annotated[TopicName, Meta(description="output: questions to customers about payments")] = "notices"
+    notice_answers: Annotated[TopicName, Meta(description="input: customers' answers to notices")] = "notice-answers"
     dead_letters: Annotated[TopicName, Meta(description="output: records that could not be decided")] = "dead-letters"
     audit: Annotated[TopicName, Meta(description="who did and who viewed what in the console")] = "audit"
     controls: Annotated[TopicName, Meta(description="rule sets, and entries of lists")] = "controls"
@@ -322,6 +328,7 @@ class Settings(msgspec.Struct, frozen=True):
     console: ConsoleSettings = ConsoleSettings()
     gateway: GatewaySettings = GatewaySettings()
     history: HistorySettings = HistorySettings()
+    webhooks: WebhookSettings = WebhookSettings()
     compression: CompressionSettings = CompressionSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
@@ -344,6 +351,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "console": ConsoleSettings,
     "gateway": GatewaySettings,
     "history": HistorySettings,
+    "webhooks": WebhookSettings,
     "compression": CompressionSettings,
     "metrics": MetricsSettings,
     "log": LogSettings,

@@ -15,6 +15,7 @@ from fraudstream.telemetry.array_histogram import ArrayHistogram
 from fraudstream.telemetry.bridge import BridgeTelemetry
 from fraudstream.telemetry.cases import CasesTelemetry
 from fraudstream.telemetry.gateway import GatewayTelemetry
+from fraudstream.telemetry.webhooks import WebhookTelemetry
 from fraudstream.telemetry.worker import WorkerTelemetry
 
 ROOT = Path(__file__).parents[3]
@@ -53,6 +54,10 @@ def exposed() -> dict[str, set[str]]:
         for family in registry.collect():
             for sample in family.samples:
                 names.setdefault(sample.name, set()).update(sample.labels)
+    webhooks = WebhookTelemetry(CollectorRegistry(), version="1.2.3", endpoints=["tool"])
+    for family in webhooks.registry.collect():
+        for sample in family.samples:
+            names.setdefault(sample.name, set()).update(sample.labels)
     return names
 
 
