@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fraudstream.cli import metrics_port
 from fraudstream.cli.case_absence import add_absences
 from fraudstream.cli.case_action_flags import CASE_HELP, add_case_actions
+from fraudstream.cli.case_export import add_export
 from fraudstream.cli.case_opening import add_opening
 from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.settings import Settings, add_setting
@@ -49,6 +50,7 @@ def add_parser(subparsers: Subparsers) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action")
     _add_list(actions)
     _add_show(actions)
+    _add_connections(add_export(actions), kafka="brokers to read the alerts from")
     for action in (add_opening(actions), *add_absences(actions), *add_case_actions(actions)):
         _add_connections(action, kafka="brokers to publish the action to")
 
@@ -68,6 +70,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             from fraudstream.cli.case_view import show_case
 
             return show_case(settings, args.case_id, as_json=args.json)
+        case "export":
+            from fraudstream.cli.case_export import export_case
+
+            return export_case(args, settings)
         case "open":
             from fraudstream.cli.case_opening import open_by_hand
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
 
 _EXAMPLE = argparse.RawDescriptionHelpFormatter
-_NEEDED = ("argon2", "fastapi", "jinja2", "joserfc", "tantivy", "uvicorn")
+_NEEDED = ("argon2", "fastapi", "jinja2", "joserfc", "reportlab", "tantivy", "uvicorn")
 # Of console.access.tokens and roles, which help must not import.
-SCOPES = ("cases:read", "cases:act", "identifiers:read", "audit:read", "users:read")
+SCOPES = ("cases:read", "cases:act", "cases:export", "identifiers:read", "audit:read", "users:read")
 ROLES = ("viewer", "analyst", "senior", "rule_author", "approver", "auditor", "admin")
 
 

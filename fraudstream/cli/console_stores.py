@@ -48,6 +48,28 @@ async def check_team(stores: Stores, name: str | None) -> None:
         raise Failure(f"there is no team {name}: fraudstream console team set.")
 
 
+def keep_event(settings: Settings, event: AuditEvent) -> None:
+    """Keep an event in Redis until a console writes it to the audit log. Raises `Failure` if Redis does not answer."""
+    from redis import RedisError
+
+    from fraudstream.cases.view import redis_error_text
+    from fraudstream.console.access import pending_events
+    from fraudstream.console.server import redis_client
+
+    async def keep() -> None:
+        redis = redis_client(settings.redis.url_with_password())
+        try:
+            await pending_events.keep_event(redis, event)
+        finally:
+            await redis.aclose()
+
+    try:
+        asyncio.run(keep())
+    except (RedisError, OSError, ValueError) as error:
+        text = redis_error_text(error) if not isinstance(error, ValueError) else str(error)
+        raise Failure(f"the event for the audit log cannot be kept in Redis, so nothing was done: {text}.") from error
+
+
 def with_stores(settings: Settings, work: Callable[[Stores], Awaitable[Result]]) -> Result:
     """Run `work` on the stores. Raises `Failure` if Redis does not answer."""
     from redis import RedisError

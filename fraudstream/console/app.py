@@ -23,6 +23,7 @@ from fraudstream.console.web import (
     overview_pages,
     proposal_pages,
     queue_pages,
+    report_pages,
     rule_pages,
     trial_pages,
     user_pages,
@@ -40,8 +41,8 @@ PAGES: Final = tuple(
     module.router
     # `identifier_pages` is before `case_pages`, which has a route for every action.
     for module in (
-        *(login_pages, openid_pages, queue_pages, bulk_pages, view_pages, identifier_pages, case_pages, entity_pages),
-        *(overview_pages, figure_pages),
+        *(login_pages, openid_pages, queue_pages, bulk_pages, view_pages, identifier_pages, report_pages),
+        *(case_pages, entity_pages, overview_pages, figure_pages),
         *(rule_pages, draft_pages, trial_pages, proposal_pages),
         *(audit_pages, user_pages, absence_pages, live_stream),
     )

@@ -109,6 +109,17 @@ class PastDesk:
         "reading" if it takes longer than `wait_s`; `on_read` is called once it is there."""
         return await self._answer(key, lambda history: ask(history.figures), wait_s, on_read, self._of_figures)
 
+    async def payments(self, account_id: str, since_ms: int, rows: int) -> list[PastPayment] | Missing:
+        """The account's newest payments since a time, at most `rows`."""
+        return await self._answer(
+            ("payments", account_id, since_ms, rows),
+            lambda history: history.payments(
+                "account", account_id, since_ms=since_ms, rows=rows, before=None, limit_s=QUERY_S_MAX
+            ),
+            PAGE_S_MAX,
+            None,
+        )
+
     async def close(self) -> None:
         """Give up the questions that have no answer yet, and ask no more."""
         if self._history is not None:

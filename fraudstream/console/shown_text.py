@@ -35,23 +35,25 @@ def plain_value(value: object) -> str:
     >>> plain_value("x" + chr(0x202E))
     'x[U+202E]'
     """
-    return "".join(f"[{_code(each)}]" if _is_hidden(each) else each for each in str(value))
+    return "".join(f"[{shown_code(each)}]" if is_hidden(each) else each for each in str(value))
 
 
 def _characters(text: str, breaks: bool) -> Markup:
-    if text.isprintable() or not any(map(_is_hidden, text)):  # the first is quick, and true of most texts
+    if text.isprintable() or not any(map(is_hidden, text)):  # the first is quick, and true of most texts
         return escape(text)
     return Markup("").join(
-        Markup('<span class="code">{}</span>').format(_code(each))
-        if _is_hidden(each) and not (breaks and each == "\n")
+        Markup('<span class="code">{}</span>').format(shown_code(each))
+        if is_hidden(each) and not (breaks and each == "\n")
         else escape(each)
         for each in text
     )
 
 
-def _is_hidden(character: str) -> bool:
+def is_hidden(character: str) -> bool:
+    """Whether nobody would see the character, or it would change what stands beside it."""
     return unicodedata.category(character) in _SHOWN_BY_CODE
 
 
-def _code(character: str) -> str:
+def shown_code(character: str) -> str:
+    """The code by which a hidden character is shown: U+202E."""
     return f"U+{ord(character):04X}"

@@ -32,6 +32,13 @@ def add_event(pipeline: Pipeline, event: AuditEvent) -> None:
     pipeline.rpush(_KEY, msgspec.json.encode(event))
 
 
+async def keep_event(redis: Redis, event: AuditEvent) -> None:
+    """Keep an event that comes with no change in Redis. Raises what Redis raises."""
+    async with redis.pipeline(transaction=True) as pipeline:
+        add_event(pipeline, event)
+        await pipeline.execute()
+
+
 class PendingEvents:
     """Writes the events that commands have left to the audit log."""
 

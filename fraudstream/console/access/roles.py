@@ -11,6 +11,7 @@ Permission = Literal[
     "act_on_cases",  # every action of cases.transitions
     "approve_cases",  # approve and reject what a colleague has proposed
     "manage_absences",  # mark a colleague absent, and hand over their cases
+    "export_cases",  # as a report, with what they see of identifiers
     "reveal_identifiers",  # of one case, with a reason
     "see_identifiers",  # of every case
     "see_overview",  # backlog, and what each analyst has open and has closed
@@ -25,7 +26,7 @@ Permission = Literal[
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 _SEE: Final[tuple[Permission, ...]] = ("see_cases",)
-_ACT: Final[tuple[Permission, ...]] = (*_SEE, "act_on_cases", "reveal_identifiers")
+_ACT: Final[tuple[Permission, ...]] = (*_SEE, "act_on_cases", "export_cases", "reveal_identifiers")
 _RULES: Final[tuple[Permission, ...]] = ("see_figures", "see_rules", "draft_rules", "approve_rules")
 _GRANTED: Final[Mapping[Role, tuple[Permission, ...]]] = {
     "viewer": _SEE,
@@ -33,7 +34,7 @@ _GRANTED: Final[Mapping[Role, tuple[Permission, ...]]] = {
     "senior": (*_ACT, *_RULES, "approve_cases", "manage_absences", "see_identifiers", "see_overview"),
     "rule_author": (*_SEE, "see_figures", "see_rules", "draft_rules"),
     "approver": (*_SEE, "see_figures", "see_rules", "approve_rules"),
-    "auditor": (*_SEE, "see_overview", "see_figures", "see_audit", "see_users"),
+    "auditor": (*_SEE, "export_cases", "see_overview", "see_figures", "see_audit", "see_users"),
     "admin": (
         *_ACT,
         *_RULES,

@@ -22,6 +22,7 @@ from fraudstream.contracts.audit_record import AuditEvent
 Scope = Literal[
     "cases:read",  # with identifiers masked
     "cases:act",
+    "cases:export",
     "identifiers:read",
     "audit:read",
     "users:read",

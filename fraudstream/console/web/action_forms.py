@@ -29,10 +29,11 @@ def details_of(name: ActionName, form: Mapping[str, str], alert_ids: tuple[str, 
     given.pop("until", None)
     if "alert_ids" in fields:
         given["alert_ids"] = alert_ids
+    given.pop("notice_id", None)  # a new one is drawn
     if name == "note":
         given.pop("expected_version", None)  # a note is right whatever else has changed
     try:
-        if form.get("for") and name in ("snooze", "wait"):
+        if form.get("for") and name in ("snooze", "wait", "ask"):
             given["until"] = str(now_ms + parse_duration(form["for"]))
         return msgspec.convert(given, ActionDetails, strict=False)
     except ValueError:  # a msgspec.ValidationError is one

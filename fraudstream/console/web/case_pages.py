@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
+from fraudstream.cases.refusal import own_alerts
 from fraudstream.console.case_buttons import APPROVALS, allowed_actions, buttons_of
 from fraudstream.console.case_row import row_of, typology_of
 from fraudstream.console.desk import CaseFile
@@ -126,6 +127,7 @@ async def _case_page(
         "users": [user.name for user in await console.users.all()] if may_act else [],
         "waiting_for": get_args(WaitingFor),
         "spans": SPANS,
+        "asked_payments": list(own_alerts(file.case))[::-1],
         "row": row_of(file.case, 0),
         "dispositions": get_args(Disposition),
         "typologies": TYPOLOGIES,

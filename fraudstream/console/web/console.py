@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, cast
 
 from fastapi import Request
 
@@ -31,13 +32,15 @@ from fraudstream.console.rules.desk import RuleDesk
 from fraudstream.console.saved_views import SavedViewStore
 from fraudstream.console.settings import ServerSettings
 
+RENDERING_AT_ONCE_MAX: Final = 2  # a PDF of 200 payments takes a second of CPU
+
 
 @dataclass(frozen=True)
 class Console:
     """The collaborators of the routes. `audit`: takes events; `audit_source`: reads them. `recent_events`: those that
-    need not be recorded again. `tokens`, `request_limits`, `kept_answers`: of the API. `references`: what stands for
-    identifiers in addresses and in the audit log. `past`: without a history store, unless one is given. `now_ms`: the
-    clock, ms since the epoch, UTC."""
+    need not be recorded again. `tokens`, `request_limits`, `kept_answers`: of the API. `rendering`: held while a PDF is
+    made. `references`: what stands for identifiers in addresses and in the audit log. `past`: without a history store,
+    unless one is given. `now_ms`: the clock, ms since the epoch, UTC."""
 
     settings: ServerSettings
     desk: CaseDesk
@@ -61,6 +64,7 @@ class Console:
     references: References
     absences: AbsenceStore
     now_ms: Callable[[], int]
+    rendering: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RENDERING_AT_ONCE_MAX))
     past: PastDesk = field(default_factory=lambda: PastDesk(None))
 
 

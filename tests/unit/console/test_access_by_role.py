@@ -29,6 +29,7 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("POST", "/cases"): (ACTING, 303, False),
     ("POST", "/cases/close"): (ACTING, 200, False),
     ("GET", "/cases/{case_id}"): (EVERYBODY, 200, False),
+    ("GET", "/cases/{case_id}/report"): (ACTING | {"auditor"}, 200, False),
     ("POST", "/views"): (EVERYBODY, 303, False),
     ("POST", "/views/remove"): (EVERYBODY, 404, False),  # there is none
     ("POST", "/cases/{case_id}/{action}"): (ACTING, 200, False),

@@ -24,6 +24,7 @@ NEEDS: dict[tuple[str, str], Scope] = {
     ("GET", "/cases"): "cases:read",
     ("GET", "/cases/{case_id}"): "cases:read",
     ("POST", "/cases/{case_id}/actions"): "cases:act",
+    ("GET", "/cases/{case_id}/report"): "cases:export",
     ("GET", "/audit"): "audit:read",
     ("GET", "/users"): "users:read",
 }

@@ -42,7 +42,9 @@ class Program(NamedTuple):
         sent = request.as_transport_kwargs(base_url=ORIGIN + BASE)
         url = str(sent["url"])
         if "/cases/" in url and on_case:
-            url = f"{ORIGIN}{BASE}/cases/{CASE}" + ("/actions" if url.endswith("/actions") else "")
+            url = f"{ORIGIN}{BASE}/cases/{CASE}" + next(
+                (end for end in ("/actions", "/report") if url.endswith(end)), ""
+            )
         headers = {**(sent.get("headers") or {}), "authorization": self.client.headers["authorization"]}
         content = {name: sent[name] for name in ("params", "json", "data") if sent.get(name) is not None}
         if isinstance(content.get("data"), bytes):

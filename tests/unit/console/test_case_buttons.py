@@ -23,7 +23,7 @@ def keys(user: str = "ann", **fields: Any) -> str:
     [
         ({"status": "new"}, "czmaelhJfgyi", "czmaelhJfgyi"),
         ({"status": "assigned", "assignee": "ann"}, "szmaerlhJfgyi", "maerlh"),
-        ({"status": "in_review", "assignee": "ann"}, "wzmaerlhJfgyi", "maerlh"),
+        ({"status": "in_review", "assignee": "ann"}, "wWzmaerlhJfgyi", "maerlh"),
         ({"status": "waiting", "assignee": "ann", "waiting_for": "customer"}, "uzmaerlhJfgyi", "maerlh"),
         ({"status": "escalated", "escalated_to": "senior"}, "czmarlhJfgyi", "czmarlhJfgyi"),
         ({"status": "in_review", "assignee": "ann", "proposal": PROPOSAL}, "mlh", "vxmlh"),

@@ -10,20 +10,12 @@ from msgspec.structs import replace
 
 from fraudstream.console.access.masking import DOTS, Masking, masked, masking_of
 from fraudstream.console.access.roles import PERMISSIONS, ROLES, Role
-from fraudstream.contracts import Alert, AuditEvent, CaseNote, Evidence, FeatureValue, Payment, RuleHit, ScorePart
+from fraudstream.contracts import AuditEvent, CaseNote, Payment
 from fraudstream.contracts.payment_identifiers import IDENTIFIERS
-from tests.unit.cases.events import alert
 from tests.unit.console.case_alerts import CASE, put
 from tests.unit.console.console_app import ConsoleUnderTest, case, post
+from tests.unit.console.revealing_alert import CARD_NUMBER, SECRETS, revealing
 
-SECRETS: Final = {
-    "account_id": "DE02120300000000202051",
-    "counterparty_id": "4929-1111-2222-3333",
-    "device_id": "device-77aa88bb",
-    "ip": "203.0.113.77",
-    "attributes": "Erika Mustermann",
-}
-CARD_NUMBER: Final = 4_929_555_566_667_777  # in an attribute
 # Fields that pages show: of the payment itself, of businesses and banks. A new field of a payment must be put here, or
 # become an identifier.
 SHOWN: Final = frozenset(
@@ -49,30 +41,6 @@ def test_every_field_of_a_payment_is_an_identifier_or_shown() -> None:
     fields = set(Payment.__struct_fields__)
     assert fields == SHOWN | IDENTIFIERS | {"attributes"}
     assert not SHOWN & IDENTIFIERS
-
-
-def revealing(secret: str) -> Alert:
-    """An alert that has `secret` in every text that a page shows."""
-    evidence = (
-        Evidence(f"left {secret}", "is", f"right {secret}", secret, f"({secret})"),
-        Evidence("amount", ">", "5", "8.0", f"{secret}"),
-    )
-    hit = RuleHit("takeover/x", "id", f"Title {secret}", "high", f"to {secret}.", evidence)
-    payment = Payment(
-        *("e-1", 1_772_625_600_000, SECRETS["account_id"], "10.00", "EUR", "debit"),
-        counterparty_id=SECRETS["counterparty_id"],
-        device_id=SECRETS["device_id"],
-        ip=SECRETS["ip"],
-        attributes={"name": SECRETS["attributes"], "card": CARD_NUMBER, "steps": 3, "agreed": True},
-    )
-    return replace(
-        alert("a1"),
-        account_id=SECRETS["account_id"],
-        payment=payment,
-        rules=(hit,),
-        score_parts=(ScorePart(f"part {secret}", 0.25, 1.0, secret, f"[{secret}]"),),
-        features=(FeatureValue("account.amount_mean_30d", f"{secret} EUR"),),
-    )
 
 
 async def put_secrets(console: ConsoleUnderTest, secret: str) -> None:

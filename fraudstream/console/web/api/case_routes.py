@@ -40,8 +40,8 @@ router = APIRouter()
 
 
 class ActionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An action on a case. `docs/cases.md` says which fields each action requires. `until_ms`: when a snooze ends, or a
-    wait, ms since the epoch, UTC."""
+    """An action on a case. `docs/cases.md` says which fields each action requires. `until_ms`: when a snooze ends, a
+    wait, or the notice of `ask`, ms since the epoch, UTC."""
 
     action: ActionName
     note: Text | None = None
@@ -54,6 +54,7 @@ class ActionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     other_case_id: Identifier | None = None
     tag: Tag | None = None
     alert_ids: tuple[Identifier, ...] = ()
+    event_id: Identifier | None = None
 
     def details(self, expected_version: int | None) -> ActionDetails:
         """What the action needs beyond its name."""
@@ -68,6 +69,7 @@ class ActionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             other_case_id=self.other_case_id,
             tag=self.tag,
             alert_ids=self.alert_ids,
+            event_id=self.event_id,
             expected_version=expected_version,
         )
 
@@ -111,7 +113,7 @@ async def cases(request: Request, token: Annotated[Token, Depends(scoped("cases:
 async def case(request: Request, case_id: str, token: Annotated[Token, Depends(scoped("cases:read"))]) -> Response:
     """One case. Its ETag is its version, in quotation marks."""
     parameters_of(request, (), {})
-    file = await _found(request, token, case_id)
+    file = await found_case(request, token, case_id)
     note_view(request, session_of(token), "view", f"case:{case_id}")
     etag = etag_of(file.case.version)
     if etag in _etags(request, "if-none-match"):
@@ -152,7 +154,7 @@ async def act(request: Request, case_id: str, token: Annotated[Token, Depends(sc
 async def _answer(request: Request, case_id: str, token: Token, body: ActionBody, action_id: str) -> Response:
     about = {"object": f"case:{case_id[:CASE_ID_CHARACTERS_MAX]}", "detail": body.action}
     try:
-        found = (await _found(request, token, case_id)).case
+        found = (await found_case(request, token, case_id)).case
         expected = _etags(request, "if-match") - {"*"}
         if expected and etag_of(found.version) not in expected:
             raise ProblemError(412, "changed", f"The case has the version {found.version}.")
@@ -181,7 +183,8 @@ async def _acted(
     return after or found
 
 
-async def _found(request: Request, token: Token, case_id: str) -> CaseFile:
+async def found_case(request: Request, token: Token, case_id: str) -> CaseFile:
+    """The case, if the token sees it. Raises `ProblemError`."""
     is_id = len(case_id) <= CASE_ID_CHARACTERS_MAX
     file = await file_for(request, token.actor, await team_of(request, token), case_id) if is_id else None
     if file is None:

@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from fraudstream import __version__
-from fraudstream.console.web.api import case_routes, record_routes
+from fraudstream.console.report.content import Report
+from fraudstream.console.web.api import case_routes, record_routes, report_routes
 from fraudstream.console.web.api.problems import MEDIA_TYPE, TITLES
 from fraudstream.console.web.api.requests import TEXT_CHARACTERS_MAX
 from fraudstream.contracts import Case
@@ -17,7 +18,7 @@ BASE: Final = "/api/v1"
 _ALWAYS: Final = (400, 401, 403, 429, 503)
 _STRUCTS: Final = (
     *(Case, case_routes.CaseList, case_routes.ActionBody, case_routes.ActionAnswer),
-    *(record_routes.EventList, record_routes.UserList),
+    *(record_routes.EventList, record_routes.UserList, Report),
 )
 _PROBLEM: Final = {
     "type": "object",
@@ -104,6 +105,16 @@ def _paths() -> dict[str, Any]:
                 problems=(404, 409, 412, 413, 415, 422, 504),
             )
         },
+        "/cases/{case_id}/report": {
+            "get": _operation(
+                "exportCase",
+                "A case as a report, JSON or PDF. Scope cases:export; identifiers are masked without identifiers:read.",
+                "Report",
+                parameters=[_CASE_ID, *_query((), report_routes.CHOICES)],
+                media={"application/pdf": {"type": "string", "contentMediaType": "application/pdf"}},
+                problems=(404,),
+            )
+        },
         "/audit": {
             "get": _operation(
                 "listAuditEvents",
@@ -133,9 +144,11 @@ def _operation(
     headers: Mapping[str, Any] | None = None,
     body: str | None = None,
     more: Mapping[int, Mapping[str, Any]] | None = None,
+    media: Mapping[str, Any] | None = None,
     problems: Collection[int] = (),
 ) -> dict[str, Any]:
     done = _done(_ref(answer)) | {"headers": dict(headers or {})}
+    done["content"] |= {kind: {"schema": schema} for kind, schema in (media or {}).items()}
     responses: dict[str, Any] = {"200": done} | {str(status): each for status, each in (more or {}).items()}
     for status in sorted({*_ALWAYS, *problems}):
         responses[str(status)] = {"description": TITLES[status], "content": {MEDIA_TYPE: {"schema": _ref("Problem")}}}
