@@ -13,6 +13,7 @@ from fraudstream.telemetry.bridge import BridgeTelemetry
 from fraudstream.telemetry.cases import CasesTelemetry
 from fraudstream.telemetry.gateway import GatewayTelemetry
 from fraudstream.telemetry.history import HistoryTelemetry
+from fraudstream.telemetry.webhooks import WebhookTelemetry
 from fraudstream.telemetry.worker import WorkerTelemetry
 
 HEAD: Final = f"""# Metrics
@@ -45,6 +46,7 @@ PROCESSES: Final[Mapping[str, Callable[[CollectorRegistry], object]]] = {
     "Writer of the history store": lambda registry: HistoryTelemetry(registry, version=""),
     "Gateway": lambda registry: GatewayTelemetry(registry, version=""),
     "Bridge": lambda registry: BridgeTelemetry(registry, version=""),
+    "Webhooks": lambda registry: WebhookTelemetry(registry, version="", endpoints=()),
 }
 
 
