@@ -102,7 +102,7 @@ async def _recovery(environment: Environment, accounts: int, directory: Path) ->
     first = Process("first", ["worker", "--no-decisions", *environment.flags()], directory)
     second = Process("second", ["worker", "--no-decisions", *environment.flags()], directory)
     async with Supervisor([first, second]) as supervisor:
-        await _fill(environment, accounts, [first], supervisor)
+        await fill(environment, accounts, [first], supervisor)
         await first.stop()
         records = [
             record
@@ -127,10 +127,10 @@ async def _recovery(environment: Environment, accounts: int, directory: Path) ->
 async def _take_over(environment: Environment, redis: RedisServer, accounts: int, directory: Path) -> dict[str, object]:
     workers = [Process(name, ["worker", *environment.flags()], directory) for name in ("first", "second")]
     async with Supervisor(workers) as supervisor:
-        await _fill(environment, accounts, workers, supervisor)
+        await fill(environment, accounts, workers, supervisor)
         dying, surviving = sorted(workers, key=lambda worker: _owned_by(worker) == "none")
         steady = [
-            item for _, item in zip(range(int(STEADY_RATE * STEADY_S)), _payments(accounts, "steady"), strict=False)
+            item for _, item in zip(range(int(STEADY_RATE * STEADY_S)), payments(accounts, "steady"), strict=False)
         ]
         publishing = asyncio.create_task(Publisher(environment, steady, STEADY_RATE).run())
         await asyncio.sleep(KILL_AFTER_S)
@@ -142,7 +142,7 @@ async def _take_over(environment: Environment, redis: RedisServer, accounts: int
         memory = resident_bytes(surviving)
         await surviving.stop()
         observed = await observe(environment, redis)
-    lost, repeated, different = _compared(observed)
+    lost, repeated, different = compared(observed)
     return {
         "session_timeout_s": SESSION_S,
         "standby": environment.standby,
@@ -167,7 +167,7 @@ def resident_bytes(worker: Process) -> int:
     return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) * 1024
 
 
-def _compared(observed: Sequence[Observed]) -> tuple[int, int, int]:
+def compared(observed: Sequence[Observed]) -> tuple[int, int, int]:
     """Payments without a decision; decisions on a payment that had the same one; those that had another one."""
     lost = repeated = different = 0
     for partition in observed:
@@ -183,17 +183,17 @@ def _compared(observed: Sequence[Observed]) -> tuple[int, int, int]:
     return lost, repeated - different, different
 
 
-async def _fill(environment: Environment, accounts: int, workers: list[Process], supervisor: Supervisor) -> None:
+async def fill(environment: Environment, accounts: int, workers: list[Process], supervisor: Supervisor) -> None:
     """Start the workers and wait until all accounts are processed and in checkpoints."""
     for worker in workers:
         worker.start()
     await until_processing(workers, supervisor)
     rate = min(PUBLISH_RATE, PUBLISH_RATE_OF_PARTITION * environment.partitions)
-    await Publisher(environment, list(_payments(accounts, "first")), rate).run()
+    await Publisher(environment, list(payments(accounts, "first")), rate).run()
     await until_consumed(environment, supervisor, CONSUMED_S_MAX, cases=False)
 
 
-def _payments(accounts: int, name: str) -> Iterator[Item]:
+def payments(accounts: int, name: str) -> Iterator[Item]:
     for batch in batches(accounts, 2 * accounts):
         for payment in batch:
             named = msgspec.structs.replace(payment, event_id=f"{name}-{payment.event_id}")

@@ -75,8 +75,9 @@ COMMANDS: Mapping[str, Command] = {
         Command("score", "tune the evidence score on payments and labels"),
         Command("lists", "add values to allow, deny and watch lists, remove them, show them"),
         Command("topics", "create the topics on a cluster, compare them, write their schemas"),
+        Command("doctor", "check a cluster before it goes live: topics, permissions, clocks, retention, capacity"),
         Command("dead-letters", "list, show and replay records that could not be decided"),
-        Command("state", "export the workers' state to a directory, and import it"),
+        Command("state", "export the workers' state to a directory, back it up on a schedule, import it"),
         Command("config", "print every setting in force and where it comes from"),
         Command("bench", "measure throughput and latency on this machine"),
     )

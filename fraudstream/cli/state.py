@@ -1,4 +1,4 @@
-"""`fraudstream state`: export the workers' state to a directory, import it, and accept the loss of deleted records."""
+"""`fraudstream state`: export the workers' state, import it, back it up, and accept the loss of deleted records."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fraudstream.cli import state_backup
 from fraudstream.cli.cluster_command import SHORT_S_MAX, run_on_cluster
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
@@ -24,10 +25,10 @@ FLAGS = ("kafka.bootstrap_servers", "worker.group", "worker.state_version", "wor
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Add `state export|import|accept-gap`."""
+    """Add `state export|import|backup|verify|accept-gap`."""
     parser = subparsers.add_parser(
         "state",
-        help="export and import the workers' state, and accept the loss of records that retention deleted",
+        help="export, back up and import the workers' state, and accept the loss of records that retention deleted",
         description=(
             "A backup of the workers' state: each partition with its position in the payments log. Imported into an "
             "empty changelog, workers resume from there: they decide the payments since again, under the same ids. "
@@ -52,10 +53,12 @@ def add_parser(subparsers: Subparsers) -> None:
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    backup = state_backup.add_backup(actions)
+    state_backup.add_verify(actions)
     accept = _add_accept_gap(actions)
     for action in (export, restore):
         action.add_argument("directory", metavar="DIR", type=Path, help="a file for each partition, and manifest.json")
-    for action in (export, restore, accept):
+    for action in (export, restore, backup, accept):
         for setting in FLAGS:
             add_setting(action, setting)
         add_setting(action, "rules.directory", "--rules")
@@ -65,6 +68,10 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the action. Raises `Failure`, `OperationError`."""
+    if args.action == "backup":
+        return state_backup.run_backup(args, settings)
+    if args.action == "verify":
+        return state_backup.run_verify(args)
     if args.action == "accept-gap":
         return _accept_gap(args, settings)
     return _export_or_import(args, settings)

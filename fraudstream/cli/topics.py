@@ -114,11 +114,7 @@ def wanted_topics(settings: Settings, file: str | None = None, payments_partitio
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise Failure(f"{path}: cannot read the topics file: {system_error_text(error)}.") from error
-    names = {
-        field.replace("_", "-"): getattr(settings.topics, field)
-        for field in TopicsSettings.__struct_fields__
-        if field not in _COUNTS
-    }
+    names = topic_names(settings)
 
     def topics_of(stages: Sequence[str]) -> list[Topic]:
         return read_topics(
@@ -137,6 +133,15 @@ def wanted_topics(settings: Settings, file: str | None = None, payments_partitio
     if payments_partitions is None:
         payments_partitions = next((t.partitions for t in chain if t.name == settings.topics.payments), 0)
     return topics_of([ALL_STAGES]) if _has_single_stage(settings, entities, payments_partitions) else chain
+
+
+def topic_names(settings: Settings) -> dict[str, str]:
+    """The name of each topic of the settings, by its name in the topics file."""
+    return {
+        field.replace("_", "-"): getattr(settings.topics, field)
+        for field in TopicsSettings.__struct_fields__
+        if field not in _COUNTS
+    }
 
 
 def _has_single_stage(settings: Settings, entities: Sequence[str], payments_partitions: int) -> bool:

@@ -48,15 +48,16 @@ def plan_labels(
     if not bins and not any(_reads_labels(plan) for plan in (*own, *later)):
         return None
     tracked = tuple(plan.entity.name for k, plan in enumerate(own) if k == 0 or _reads_labels(plan))
-    return LabelPlan(tracked, _retention_ms(catalogue), 0 if later else bins, bool(later))
+    return LabelPlan(tracked, label_retention_ms(catalogue), 0 if later else bins, bool(later))
 
 
 def _reads_labels(plan: EntityPlan) -> bool:
     return any(REGISTRY[feature.aggregate].reads_labels for feature in plan.features)
 
 
-def _retention_ms(catalogue: Catalogue) -> int:
-    """As declared; else enough for the longest delay and window that read labels, and a day."""
+def label_retention_ms(catalogue: Catalogue) -> int:
+    """How long labels find payments: as declared; else enough for the longest delay and window that read labels, and
+    a day."""
     if catalogue.label_retention_ms:
         return catalogue.label_retention_ms
     reading = [feature for feature in catalogue.features if REGISTRY[feature.aggregate].reads_labels]

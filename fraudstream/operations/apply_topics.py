@@ -64,9 +64,14 @@ class Outcome(msgspec.Struct, frozen=True):
 async def check_topics(brokers: Brokers, topics: Sequence[Topic]) -> list[Difference]:
     """The differences between the cluster and `topics`. Raises `TopicsError` if the cluster does not answer or rejects
     the request."""
+    return topic_differences(topics, await found_topics(brokers, topics))
+
+
+async def found_topics(brokers: Brokers, topics: Sequence[Topic]) -> dict[str, FoundTopic]:
+    """Those of `topics` that are on the cluster, by name. Raises `TopicsError` as `check_topics`."""
     async with _admin(brokers) as admin:
         await _check_hidden(brokers, admin, topics)
-        return _differences(topics, await _found(admin, topics))
+        return await _found(admin, topics)
 
 
 async def apply_topics(brokers: Brokers, topics: Sequence[Topic]) -> Outcome:
@@ -82,14 +87,14 @@ async def apply_topics(brokers: Brokers, topics: Sequence[Topic]) -> Outcome:
         if missing:
             await _create(admin, missing)
             found = await _found_once(admin, topics, lambda found: len(found) == len(topics))
-        differing = [d for d in _differences(topics, found) if not d.left and d.topic in found]
+        differing = [d for d in topic_differences(topics, found) if not d.left and d.topic in found]
         rejections = {}
         for name in dict.fromkeys(difference.topic for difference in differing):
             wanted = {d.setting: d.wanted for d in differing if d.topic == name}
             rejections[name] = await _alter(admin, name, wanted, found[name])
         altered = [difference for difference in differing if not rejections[difference.topic]]
-        found = await _found_once(admin, topics, lambda found: not set(altered) & set(_differences(topics, found)))
-        remaining = _differences(topics, found)
+        found = await _found_once(admin, topics, lambda found: not set(altered) & set(topic_differences(topics, found)))
+        remaining = topic_differences(topics, found)
     return Outcome(
         created=[topic.name for topic in missing],
         altered=altered,
@@ -102,12 +107,18 @@ async def apply_topics(brokers: Brokers, topics: Sequence[Topic]) -> Outcome:
     )
 
 
-class _Found(msgspec.Struct):
-    """A topic on the cluster. `configs`: by name, the value and whether it is set on the topic itself."""
+class FoundTopic(msgspec.Struct):
+    """A topic on the cluster. `configs`: by name, the value and whether it is set on the topic itself. `lacking`: the
+    numbers of the partitions of which a replica is out of sync."""
 
     partitions: int
     replication: int
     configs: dict[str, tuple[str, bool]]
+    lacking: tuple[int, ...] = ()
+
+    def config(self, name: str) -> str | None:
+        """The value in force; None if the broker does not report it."""
+        return self.configs[name][0] if name in self.configs else None
 
 
 class _NotAllowed(Exception):
@@ -139,17 +150,22 @@ async def _check_hidden(brokers: Brokers, admin: AIOKafkaAdminClient, topics: Se
             raise _NotAllowed(f"DESCRIBE topic {', '.join(hidden)}")
 
 
-async def _found(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[str, _Found]:
+async def _found(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[str, FoundTopic]:
     """Those of `topics` that are on the cluster, by name."""
     # All topics, not ours by name: a metadata request that names a missing topic may create it.
     described = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics()}
     names = [topic.name for topic in topics if topic.name in described]
     configs = await _configs(admin, names) if names else {}
     return {
-        name: _Found(
+        name: FoundTopic(
             partitions=len(described[name]),
             replication=min(len(partition["replicas"]) for partition in described[name]),
             configs=configs[name],
+            lacking=tuple(
+                partition["partition"]
+                for partition in described[name]
+                if len(partition.get("isr", partition["replicas"])) < len(partition["replicas"])
+            ),
         )
         for name in names
         if name in configs
@@ -180,8 +196,8 @@ async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str
 
 
 async def _found_once(
-    admin: AIOKafkaAdminClient, topics: Sequence[Topic], settled: Callable[[Mapping[str, _Found]], bool]
-) -> dict[str, _Found]:
+    admin: AIOKafkaAdminClient, topics: Sequence[Topic], settled: Callable[[Mapping[str, FoundTopic]], bool]
+) -> dict[str, FoundTopic]:
     """The topics on the cluster once they have `settled`, or after `SETTLED_WITHIN_S`, as brokers learn of a change
     late."""
     deadline = asyncio.get_running_loop().time() + SETTLED_WITHIN_S
@@ -207,7 +223,7 @@ async def _create(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
             )
 
 
-async def _alter(admin: AIOKafkaAdminClient, name: str, wanted: Mapping[str, str], found: _Found) -> str:
+async def _alter(admin: AIOKafkaAdminClient, name: str, wanted: Mapping[str, str], found: FoundTopic) -> str:
     """Set configs of one topic; the broker's reason if it rejects them, else ''. Raises `_NotAllowed`."""
     # The request replaces every config that is set on the topic, so repeat those that are not to change.
     configs = {key: value for key, (value, set_on_topic) in found.configs.items() if set_on_topic} | dict(wanted)
@@ -224,8 +240,8 @@ async def _alter(admin: AIOKafkaAdminClient, name: str, wanted: Mapping[str, str
     return ""
 
 
-def _differences(topics: Sequence[Topic], found: Mapping[str, _Found]) -> list[Difference]:
-    """What differs, in the order of `topics`."""
+def topic_differences(topics: Sequence[Topic], found: Mapping[str, FoundTopic]) -> list[Difference]:
+    """What differs between the cluster and `topics`, in the order of `topics`."""
     differences = []
     for topic in topics:
         there = found.get(topic.name)

@@ -40,7 +40,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     for name in (
         "up", "worker", "cases", "generate", "publish", "replay", "evaluate", "rules", "score", "topics",
         "dead-letters", "state", "config", "bench", "train", "model", "console", "audit", "history", "erase", "bridge",
-        "notices", "webhooks",
+        "notices", "webhooks", "doctor",
     ):  # fmt: skip
         assert f"\n    {name} " in shown or f"\n    {name}\n" in shown
     assert "example:" in shown
