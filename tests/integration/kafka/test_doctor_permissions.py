@@ -39,7 +39,8 @@ def permissions(users: PermittedUsers, user: str, *roles: str) -> dict[str, tupl
 
 
 async def test_the_permissions_of_the_runbook_are_enough(users: PermittedUsers) -> None:
-    found = permissions(users, "admin", *ROLES, "--principal", "cases=User:cases")
+    cases = ("--set", f"cases.group={users.cases.settings.group}")
+    found = permissions(users, "admin", *ROLES, "--principal", "cases=User:cases", *cases)
     assert found["worker"] == ("ok", "User:worker may do what it needs")
     assert found["cases"][0] == found["publisher"][0] == "ok"
 

@@ -100,7 +100,7 @@ def test_the_command_fails_if_accounts_are_split(
     group = unique_name("group")
     names = (
         *("payments", "labels", "decisions", "alerts", "dead_letters", "controls"),
-        *("cases", "case_actions", "case_answers", "notices", "notice_answers", "audit"),
+        *("cases", "case_actions", "case_answers", "notices", "notice_answers", "audit", "replies"),
     )
     flags = [f"--set=topics.{name}={group}-{name}" for name in names]
     flags += [f"--bootstrap-servers={selected_broker.servers}", f"--set=worker.group={group}", "--replication=1"]

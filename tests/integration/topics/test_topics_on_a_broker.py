@@ -112,7 +112,7 @@ def command(broker: str, group: str, action: str, *more: str) -> list[str]:
     """The words of `fraudstream topics` for topics of a test."""
     names = (
         *("payments", "labels", "decisions", "alerts", "dead_letters", "controls"),
-        *("cases", "case_actions", "case_answers", "notices", "notice_answers", "audit"),
+        *("cases", "case_actions", "case_answers", "notices", "notice_answers", "audit", "replies"),
     )
     sets = [f"--set=topics.{name}={group}-{name}" for name in names]
     flags = [f"--bootstrap-servers={broker}", f"--set=worker.group={group}", f"--rules={ACCOUNT_ONLY}"]
@@ -128,7 +128,7 @@ def test_check_fails_before_apply_and_passes_after(
     assert capsys.readouterr().out.startswith("TOPIC")
     assert main(command(broker, group, "apply", "--json", *counts)) == 0
     applied = json.loads(capsys.readouterr().out)
-    assert len(applied["created"]) == 11
+    assert len(applied["created"]) == 12
     assert f"{group}-account-state-changelog" in applied["created"]
     assert main(command(broker, group, "check", "--json", *counts)) == 0
     assert json.loads(capsys.readouterr().out)["differences"] == []
