@@ -194,6 +194,7 @@ async def fill(environment: Environment, accounts: int, workers: list[Process], 
 
 
 def payments(accounts: int, name: str) -> Iterator[Item]:
+    """Twice as many payments as accounts, of all of them; `name`: of this set of events."""
     for batch in batches(accounts, 2 * accounts):
         for payment in batch:
             named = msgspec.structs.replace(payment, event_id=f"{name}-{payment.event_id}")

@@ -58,7 +58,7 @@ def lag_findings(lag: GroupLag) -> list[Finding]:
     if lag.lost:
         numbers = ", ".join(map(str, lag.lost))
         what = f"retention deleted records of {lag.topic}, partitions {numbers}, before they were read"
-        return [Finding(CHECK, "error", where, what, "docs/runbook.md, FraudstreamRecordsDeleted; then retention.ms")]
+        return [Finding(CHECK, "error", where, what, "docs/runbook.md, FraudstreamRecordsMissing; then retention.ms")]
     if not lag.committed:
         return [Finding(CHECK, "ok", where, f"has read nothing of {lag.topic} yet")]
     if lag.records > LAG_RECORDS_MAX:

@@ -16,7 +16,7 @@ from fraudstream.cli.main import main
 from fraudstream.engine.partitioners import Partitioner, partitions_for
 from fraudstream.kafka import Brokers
 from tests.integration.topic_admin import admin_of, delete_topics
-from tests.integration.topics.test_topics_on_a_broker import command
+from tests.integration.topics.topics_command import command
 
 PARTITIONS = 6
 COUNTS = ("--replication=1", f"--partitions={PARTITIONS}")

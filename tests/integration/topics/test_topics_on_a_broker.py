@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,8 +13,7 @@ from fraudstream.kafka import Brokers
 from fraudstream.operations.apply_topics import apply_topics, check_topics
 from fraudstream.stream.topics.file import Topic, TopicsError
 from tests.integration.topic_admin import admin_of
-
-ACCOUNT_ONLY = Path(__file__).parents[3] / "examples" / "account_only"
+from tests.integration.topics.topics_command import command
 
 UniqueName = Callable[[str], str]
 
@@ -108,17 +106,6 @@ async def test_a_cluster_that_does_not_answer_is_reported(topic: Topic) -> None:
         await check_topics(Brokers("127.0.0.1:1"), [topic])
 
 
-def command(broker: str, group: str, action: str, *more: str) -> list[str]:
-    """The words of `fraudstream topics` for topics of a test."""
-    names = (
-        *("payments", "labels", "decisions", "alerts", "dead_letters", "controls"),
-        *("cases", "case_actions", "case_answers", "notices", "notice_answers", "audit", "replies"),
-    )
-    sets = [f"--set=topics.{name}={group}-{name}" for name in names]
-    flags = [f"--bootstrap-servers={broker}", f"--set=worker.group={group}", f"--rules={ACCOUNT_ONLY}"]
-    return ["topics", action, *flags, *sets, *more]
-
-
 def test_check_fails_before_apply_and_passes_after(
     broker: str, unique_name: UniqueName, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,7 +115,7 @@ def test_check_fails_before_apply_and_passes_after(
     assert capsys.readouterr().out.startswith("TOPIC")
     assert main(command(broker, group, "apply", "--json", *counts)) == 0
     applied = json.loads(capsys.readouterr().out)
-    assert len(applied["created"]) == 12
+    assert len(applied["created"]) == 14
     assert f"{group}-account-state-changelog" in applied["created"]
     assert main(command(broker, group, "check", "--json", *counts)) == 0
     assert json.loads(capsys.readouterr().out)["differences"] == []
