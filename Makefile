@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 DOCS_STAMP := $(VENV)/.installed-docs
 
-.PHONY: help install compiled up test kafka kafka-stop test-kafka check check-fast check-deploy image sbom docs reference lock bench clean
+.PHONY: help install compiled up test kafka kafka-stop test-kafka check check-fast check-deploy image sbom docs reference lock audit bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -122,6 +122,10 @@ sbom: $(DEPLOY_VENV)/.installed ## write the bill of materials of the image's Py
 	@$(DEPLOY_VENV)/bin/cyclonedx-py requirements requirements-image.lock --pyproject pyproject.toml --output-reproducible \
 	    --output-format JSON --output-file dist/fraudstream.cdx.json
 	@echo "dist/fraudstream.cdx.json: $$(grep -c '"purl"' dist/fraudstream.cdx.json) packages"
+
+audit: ## known vulnerabilities of the locked packages; needs the network to PyPI, and fails where it has no data
+	@$(PYTHON) -m venv build/audit && build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements.lock
 
 clean: ## remove what install made
 	rm -rf $(VENV) $(DEPLOY_VENV) build dist *.egg-info

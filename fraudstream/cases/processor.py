@@ -249,10 +249,15 @@ class CaseProcessor:
         """
         topic = self._settings.payments_topic
         for each in labels:
-            key, partition = each.account_id.encode(), held.origin_of(each.account_id)
-            self._before.append(CaseRecord(topic, key, msgspec.json.encode(each), (LABEL_HEADER,), partition))
+            key, value = each.account_id.encode(), msgspec.json.encode(each)
+            partition = held.origin_of(each.account_id)
+            self._before.append(CaseRecord(topic, key, value, self._label_headers(value), partition))
         on_labels = partial(self._observer.on_labels, self._partition, labels=len(labels), unlabelled=unlabelled)
         self._notifications.append(on_labels)
+
+    def _label_headers(self, value: bytes) -> tuple[tuple[str, bytes], ...]:
+        secrets = self._settings.label_secrets
+        return (LABEL_HEADER,) if secrets is None else (LABEL_HEADER, secrets.header(value))
 
     def _decoded(self, decoder: msgspec.json.Decoder[Any], record: Record) -> Any:
         """The alert or action in `record`; None if it is invalid and goes to the dead letters."""

@@ -6,6 +6,7 @@ import msgspec
 
 from fraudstream.cases.policy import NO_POLICY, CasePolicy
 from fraudstream.contracts.hidden_fields import repr_without
+from fraudstream.contracts.record_signature import SigningSecrets
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.compression import DEFAULT_CODEC, Codec
 
@@ -16,7 +17,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     `fenced`: write cases in Kafka transactions that fence a partition's previous owner; False on a broker without
     transactions, where only one agent may run. `codec`: of all that it writes. `fetch_wait_ms`: longest wait
     of a fetch. `policy`: queues and service levels. `retention_days`: how long a closed case stays on the topic
-    `cases`; 0: for ever.
+    `cases`; 0: for ever. `label_secrets`: sign the labels; None: they are not signed.
     """
 
     brokers: Brokers
@@ -36,6 +37,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     session_timeout_s: float = 10.0
     policy: CasePolicy = NO_POLICY
     retention_days: int = 0
+    label_secrets: SigningSecrets | None = None
 
     def __repr__(self) -> str:
         """Without the secret, as this may be logged."""

@@ -50,6 +50,7 @@ def agent_settings(settings: Settings) -> AgentSettings:
         fetch_wait_ms=settings.worker.fetch_wait_ms or FETCH_WAIT_MS,
         session_timeout_s=settings.worker.session_timeout_s,
         retention_days=settings.cases.retention_days,
+        label_secrets=settings.signatures.given().labels,
     )
 
 

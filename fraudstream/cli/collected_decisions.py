@@ -34,6 +34,7 @@ def collect(settings: Settings, out: Path, *, quiet: bool) -> None:
                 decisions=settings.topics.decisions,
                 committed_only=settings.worker.checkpoint_mode == "transaction",
                 progress=progress,
+                signatures=settings.signatures.given(),
             )
 
     try:

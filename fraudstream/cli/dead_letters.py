@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from fraudstream.cli.author_flags import login_name
 from fraudstream.cli.cluster_command import run_on_cluster
@@ -22,8 +22,6 @@ from fraudstream.contracts.timestamps import utc_text
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
-    from fraudstream.engine.partitioners import Partitioner
-    from fraudstream.kafka import Brokers
     from fraudstream.operations.dead_letter_replay import Correction
     from fraudstream.operations.dead_letters import DeadLetterLog, LetterPosition, ReplayMark, StoredLetter
 
@@ -124,7 +122,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         case "show":
             return run_on_cluster(brokers, lambda: _show(letters, args))
         case _:
-            return run_on_cluster(brokers, lambda: _replay(letters, args, brokers, settings.publishers.partitioner))
+            return run_on_cluster(brokers, lambda: _replay(letters, args, settings))
 
 
 async def _list(letters: DeadLetterLog, args: argparse.Namespace) -> int:
@@ -182,16 +180,20 @@ async def _show(letters: DeadLetterLog, args: argparse.Namespace) -> int:
     return 0
 
 
-async def _replay(
-    letters: DeadLetterLog, args: argparse.Namespace, brokers: Brokers, partitioner: Partitioner | Literal["any"]
-) -> int:
+async def _replay(letters: DeadLetterLog, args: argparse.Namespace, settings: Settings) -> int:
     from fraudstream.operations.dead_letter_replay import replay
 
     if args.edit and not args.position:
         raise Failure("--edit replaces one record: name its letter with --position.")
     by = args.actor if args.actor is not None else login_name("--as")
     result = await replay(
-        brokers, letters.topic, _chosen(letters, args), _correction(args), by=by, partitioner=partitioner
+        settings.kafka.brokers(),
+        letters.topic,
+        _chosen(letters, args),
+        _correction(args),
+        by=by,
+        partitioner=settings.publishers.partitioner,
+        label_secrets=settings.signatures.given().labels,
     )
     if args.json:
         skipped = [{"position": str(position), "sentence": sentence} for position, sentence in result.skipped]

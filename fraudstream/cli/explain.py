@@ -160,6 +160,7 @@ async def _explained(args: argparse.Namespace, settings: Settings) -> Explained 
                 own,
                 settings.worker.too_far_ahead_ms,
                 key_of(secret),
+                settings.signatures.given(),
             )
             if args.alert_id is not None:
                 return await explainer.alert(args.alert_id, since_ms)

@@ -220,7 +220,9 @@ def _to_topic(args: argparse.Namespace, plan: GeneratorPlan, settings: Settings,
             sequence = in_order(frauds, args.label_delay, labelled_until_ms=now_ms)
         pace = EventTime(plan.start_ms, args.speed) if args.speed else Unpaced()
         with payments_progress("generate", args.count, quiet=args.json) as advance:
-            async with EventPublisher(brokers, topic, settings.publishers.partitioner) as publisher:
+            async with EventPublisher(
+                brokers, topic, settings.publishers.partitioner, settings.signatures.given().labels
+            ) as publisher:
                 return await publish_paced(
                     publisher, sequence, pace, on_published=lambda payments, labels: advance(payments, 0)
                 )

@@ -36,6 +36,7 @@ def follower_settings(settings: Settings) -> FollowerSettings:
         fetch_wait_ms=settings.worker.fetch_wait_ms or FETCH_WAIT_MS,
         too_far_ahead_ms=settings.worker.too_far_ahead_ms,
         commit_s=settings.history.commit_interval_s,
+        signatures=settings.signatures.given(),
     )
 
 

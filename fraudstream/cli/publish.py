@@ -75,7 +75,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         sequence = in_order(files.batches(args.sort), args.label_delay, labelled_until_ms=time.time_ns() // 1_000_000)
         pace = Unpaced() if args.rate is None else FixedRate(args.rate)
         with payments_progress("publish", files.rows, quiet=args.json) as advance:
-            async with EventPublisher(brokers, topic, settings.publishers.partitioner) as publisher:
+            async with EventPublisher(
+                brokers, topic, settings.publishers.partitioner, settings.signatures.given().labels
+            ) as publisher:
                 return await publish_paced(
                     publisher, sequence, pace, on_published=lambda payments, labels: advance(payments, 0)
                 )

@@ -236,7 +236,7 @@ def _from_topic(
     from fraudstream.operations.payments_in_order import newest_payments, payments_in_order
 
     brokers, topic = settings.kafka.brokers(), settings.topics.payments
-    committed_only = settings.worker.checkpoint_mode == "transaction"
+    committed_only, signatures = settings.worker.checkpoint_mode == "transaction", settings.signatures.given()
 
     def open_reader() -> TopicReader:
         return TopicReader(brokers, committed_only=committed_only)
@@ -254,7 +254,7 @@ def _from_topic(
             digest_key=key_of(settings.identifiers.given()),
         )
         begin_ms, end_ms = None, now_ms()
-        async with payments_in_order(open_reader, topic, brokers.servers, from_ms) as parts:
+        async with payments_in_order(open_reader, topic, brokers.servers, from_ms, signatures) as parts:
             async for part in parts:
                 if isinstance(part, ListEntry):
                     if entries is not None:

@@ -18,6 +18,7 @@ from fraudstream.cli.kafka_settings import SECRET, KafkaSettings
 from fraudstream.cli.redis_settings import RedisSettings
 from fraudstream.cli.registry_settings import RegistrySection
 from fraudstream.cli.secret_file import secret_of_file
+from fraudstream.cli.signature_settings import SignaturesSettings
 from fraudstream.cli.webhook_settings import WebhookSettings
 from fraudstream.contracts.duration import parse_duration
 from fraudstream.contracts.hidden_fields import repr_without
@@ -321,6 +322,7 @@ class Settings(msgspec.Struct, frozen=True):
     worker: WorkerSettings = WorkerSettings()
     publishers: PublishersSettings = PublishersSettings()
     identifiers: IdentifierSettings = IdentifierSettings()
+    signatures: SignaturesSettings = SignaturesSettings()
     bridge: BridgeSection = BridgeSection()
     cards: CardsSettings = CardsSettings()
     registry: RegistrySection = RegistrySection()
@@ -344,6 +346,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "worker": WorkerSettings,
     "publishers": PublishersSettings,
     "identifiers": IdentifierSettings,
+    "signatures": SignaturesSettings,
     "bridge": BridgeSection,
     "cards": CardsSettings,
     "registry": RegistrySection,

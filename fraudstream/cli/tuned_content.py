@@ -65,13 +65,16 @@ def from_topic(
     from fraudstream.operations.payments_in_order import payments_in_order
 
     brokers, topic = settings.kafka.brokers(), settings.topics.payments
-    committed_only = settings.worker.checkpoint_mode == "transaction"
+    committed_only, signatures = settings.worker.checkpoint_mode == "transaction", settings.signatures.given()
     tuning = Tuning(rule_set, key_of(settings.identifiers.given()))
 
     async def learn() -> None:
         with payments_progress("tune", None, quiet=args.json) as advance:
             async with payments_in_order(
-                lambda: TopicReader(brokers, committed_only=committed_only), topic, brokers.servers
+                lambda: TopicReader(brokers, committed_only=committed_only),
+                topic,
+                brokers.servers,
+                signatures=signatures,
             ) as parts:
                 async for part in parts:
                     if isinstance(part, ListEntry):

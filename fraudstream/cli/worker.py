@@ -164,4 +164,5 @@ def stream_settings(settings: Settings) -> StreamSettings:
         partitioner=settings.publishers.partitioner,
         misplaced=settings.publishers.misplaced,
         identifier_secret=settings.identifiers.given(),
+        signatures=settings.signatures.given(),
     )

@@ -25,6 +25,7 @@ ReasonCode = Literal[
     "notice_answer",  # an answer to a notice that its case refuses; the sentence begins with a code
     "webhook",  # a webhook that an endpoint has not taken for a long time; `value` is its body
     "control",  # a rule-set switch or list entry that can't be decoded, or names a rule set that can't be used
+    "signature",  # a control or a label without the signature that the deployment requires
 ]
 
 

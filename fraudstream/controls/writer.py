@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaProducer
 from fraudstream.contracts.artefact import artefact_parts
 from fraudstream.contracts.control import Control, ListEntry, Stored, StoredRuleSet
 from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.contracts.record_signature import SigningSecrets
 from fraudstream.controls.reader import read_controls
 from fraudstream.controls.topic import RECORD_BYTES_MAX, ControlsTopic
 from fraudstream.kafka.compression import DEFAULT_CODEC, compression_type
@@ -59,7 +60,7 @@ async def put_in_force(
     async with _producer(topic) as producer:
         await _keep(producer, topic, records)
         await _keep(producer, topic, controls)
-        offsets = [await _write(producer, log, topics[log], controls) for log in logs]
+        offsets = [await _write(producer, log, topics[log], controls, topic.secrets) for log in logs]
     return offsets[0]
 
 
@@ -77,20 +78,24 @@ async def bring_lists_along(topic: ControlsTopic, log: str) -> None:
         if not new:
             return
         async with _producer(topic) as producer:
-            await _write(producer, log, await partitions_of(topic.brokers, log), new)
+            await _write(producer, log, await partitions_of(topic.brokers, log), new, topic.secrets)
         written = entries
 
 
 async def _write(
-    producer: AIOKafkaProducer, log: str, numbers: Sequence[int], controls: Sequence[Control]
+    producer: AIOKafkaProducer,
+    log: str,
+    numbers: Sequence[int],
+    controls: Sequence[Control],
+    secrets: SigningSecrets | None,
 ) -> dict[int, int]:
-    """Write `controls` to these partitions of the log; the offset of the first control in each."""
+    """Write `controls`, signed if there are `secrets`, to these partitions of the log; the offset of the first control
+    in each."""
+    values = [_encode(control) for control in controls]
+    records = [(value, [CONTROL_HEADER, *([] if secrets is None else [secrets.header(value)])]) for value in values]
     offsets: dict[int, int] = {}
     for number in numbers:
-        sent = [
-            await producer.send(log, _encode(control), partition=number, headers=[CONTROL_HEADER])
-            for control in controls
-        ]
+        sent = [await producer.send(log, value, partition=number, headers=headers) for value, headers in records]
         offsets[number] = (await asyncio.gather(*sent))[0].offset
     return offsets
 

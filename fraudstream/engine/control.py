@@ -8,6 +8,7 @@ import msgspec
 
 from fraudstream.contracts.control import Control, ListEntry, RuleSwitch
 from fraudstream.contracts.control_characters import control_character_path
+from fraudstream.contracts.record_signature import SigningSecrets
 from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
@@ -34,6 +35,12 @@ def decode_control(position: int, record: LogRecord) -> Control | Rejection:
     return control
 
 
+def read_control(secrets: SigningSecrets | None, position: int, record: LogRecord) -> Control | Rejection:
+    """As `decode_control`, of a control that must be signed. `secrets`: None if it need not be."""
+    fault = None if secrets is None else secrets.fault(record)
+    return decode_control(position, record) if fault is None else Rejection(position, "signature", fault, "$")
+
+
 def apply_control(
     engines: Mapping[str, Engine], state: PartitionState, position: int, record: LogRecord
 ) -> list[Rejection]:
@@ -41,7 +48,7 @@ def apply_control(
 
     `engines`: by the digest of their rule set, that in force among them. `position`: index of the record.
     """
-    control = decode_control(position, record)
+    control = read_control(engines[state.rule_set].signatures.controls, position, record)
     if isinstance(control, Rejection):
         return [control]
     if isinstance(control, RuleSwitch):

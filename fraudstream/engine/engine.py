@@ -19,6 +19,7 @@ from fraudstream.compiled.packed import Packed
 from fraudstream.contracts.duration import UNITS_MS
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
+from fraudstream.contracts.record_signature import NOT_REQUIRED, RecordSignatures
 from fraudstream.engine import kernel_types
 from fraudstream.engine.arrays import BoolArray, Int64Array
 from fraudstream.engine.batch import Batch, batch_of_events
@@ -69,8 +70,8 @@ class Engine:
 
     `stage`: the entity that this engine updates, in a chain of stages; None: all entities, in one process. `stages`:
     names of all stages, in order; the last one decides, and its name is part of alert ids. `too_far_ahead_ms`: how far
-    event time may be ahead of publication. `digest_key`: of the digests that stand for identifiers. Raises `ValueError`
-    for a stage that the catalogue does not have.
+    event time may be ahead of publication. `digest_key`: of the digests that stand for identifiers. `signatures`: those
+    that controls and labels must have. Raises `ValueError` for a stage that the catalogue does not have.
     """
 
     def __init__(
@@ -79,8 +80,10 @@ class Engine:
         stage: str | None = None,
         too_far_ahead_ms: int = TOO_FAR_AHEAD_MS,
         digest_key: DigestKey = PUBLIC_KEY,
+        signatures: RecordSignatures = NOT_REQUIRED,
     ) -> None:
         self.rule_set, self.stage, self.too_far_ahead_ms = rule_set, stage, too_far_ahead_ms
+        self.signatures = signatures
         self.digest_key, self._key_fingerprint = digest_key, digest_key.fingerprint
         self._catalogue = rule_set.catalogue
         entities = self._catalogue.stages
@@ -106,7 +109,7 @@ class Engine:
             EntityInput(plan, bit, sum(len(before.features) for before in self._plans[:bit]), self.index)
             for bit, plan in enumerate(self._plans[first:end], first)
         ]
-        self.intake = Intake(self.index, too_far_ahead_ms, self.is_first, self.codec_in)
+        self.intake = Intake(self.index, too_far_ahead_ms, self.is_first, self.codec_in, signatures.labels)
         self._decider = Decider(rule_set, self._plans, self.stages[-1], self.index) if self.decides else None
 
     @property
@@ -127,15 +130,19 @@ class Engine:
 
     def of_stage(self, stage: str) -> Engine:
         """The engine of one stage, under the same rule set. Raises `ValueError`."""
-        return Engine(self.rule_set, stage, self.too_far_ahead_ms, self.digest_key)
+        return Engine(self.rule_set, stage, self.too_far_ahead_ms, self.digest_key, self.signatures)
 
     def under(self, rule_set: RuleSet) -> Engine:
         """The engine of another rule set, for the same stage. Raises `ValueError`."""
-        return Engine(rule_set, self.stage, self.too_far_ahead_ms, self.digest_key)
+        return Engine(rule_set, self.stage, self.too_far_ahead_ms, self.digest_key, self.signatures)
 
     def keyed(self, digest_key: DigestKey) -> Engine:
         """The same engine under another digest key."""
-        return Engine(self.rule_set, self.stage, self.too_far_ahead_ms, digest_key)
+        return Engine(self.rule_set, self.stage, self.too_far_ahead_ms, digest_key, self.signatures)
+
+    def requiring(self, signatures: RecordSignatures) -> Engine:
+        """The same engine, which refuses controls and labels without these signatures."""
+        return Engine(self.rule_set, self.stage, self.too_far_ahead_ms, self.digest_key, signatures)
 
     def new_state(self) -> PartitionState:
         """The state of a partition of which no record was applied yet."""

@@ -15,6 +15,7 @@ import numpy as np
 from fraudstream.compiled.memory import PADDING
 from fraudstream.contracts.label import Label
 from fraudstream.contracts.payment import Payment
+from fraudstream.contracts.record_signature import SigningSecrets
 from fraudstream.engine.arrays import BoolArray, Int64Array, UInt8Array
 from fraudstream.engine.batch import Batch
 from fraudstream.engine.column_reading import read_columns
@@ -61,9 +62,18 @@ class Taken(NamedTuple):
 
 class Intake:
     """Reads the records of one engine's log. `is_first`: the log is that of the publishers; else `codec`, which unpacks
-    the features of earlier stages, reads what the previous stage has added."""
+    the features of earlier stages, reads what the previous stage has added. `label_secrets`: those that labels of
+    publishers must be signed with; None if they need not be."""
 
-    def __init__(self, index: FrameIndex, too_far_ahead_ms: int, is_first: bool, codec: FeatureCodec) -> None:
+    def __init__(
+        self,
+        index: FrameIndex,
+        too_far_ahead_ms: int,
+        is_first: bool,
+        codec: FeatureCodec,
+        label_secrets: SigningSecrets | None = None,
+    ) -> None:
+        self._label_secrets = label_secrets
         self._index, self._too_far_ahead_ms, self._is_first, self._codec = index, too_far_ahead_ms, is_first, codec
         self.scanner: ScansRecords = Scanner(
             index.layout, index.attributes, index.digest_key, too_far_ahead_ms, keyed=is_first
@@ -87,6 +97,9 @@ class Intake:
         repeated = _repeated_copies(state, records, headers) if headers is not None else _NO_ROWS
         flagged = np.setdiff1d(flagged, repeated) if len(repeated) else flagged
         reading.drop(repeated)
+        if labels is not None and self._label_secrets is not None:
+            unsigned = reading.refuse_unsigned(np.flatnonzero(labels), self._label_secrets, repeated)
+            flagged = np.setdiff1d(flagged, unsigned)
         if len(flagged):
             reading.decode(flagged, labels, keyed=True)
         misplaced: tuple[Misplaced, ...] = ()
@@ -162,6 +175,18 @@ class _Reading:
             if self._scanned is None:
                 self._scanned = np.ones(len(self.records), np.bool_)
             self._scanned[positions] = False
+
+    def refuse_unsigned(self, labels: Int64Array, secrets: SigningSecrets, repeated: Int64Array) -> Int64Array:
+        """Refuse those of `labels` that lack their signature, `repeated` ones aside; the indices of these: int64."""
+        unsigned = []
+        for position in np.setdiff1d(labels, repeated).tolist():
+            fault = secrets.fault(self.records[position])
+            if fault is not None:
+                self.rejected.append(Rejection(position, "signature", fault, "$"))
+                unsigned.append(position)
+        found = np.array(unsigned, np.int64)
+        self.drop(found)
+        return found
 
     def decode(self, flagged: Int64Array, is_label: BoolArray | None, keyed: bool) -> None:
         """Decode the records that the scanner flagged. `keyed`: their keys must be their accounts.

@@ -15,9 +15,10 @@ from typing import NamedTuple, TypeVar
 
 from fraudstream.contracts.control import ListEntry, RuleSwitch
 from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.contracts.record_signature import SigningSecrets
 from fraudstream.engine.apply import ApplyResult, ForwardResult, apply, apply_and_forward
 from fraudstream.engine.columns import Rejection
-from fraudstream.engine.control import apply_control, cut_over_to, decode_control
+from fraudstream.engine.control import apply_control, cut_over_to, read_control
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.header_fields import BACKFILLED, CONTROL
 from fraudstream.engine.partition_state import PartitionState
@@ -62,18 +63,23 @@ def without_controls(records: Sequence[LogRecord]) -> Sequence[LogRecord]:
     return [record for i, record in enumerate(records) if i not in controls] if controls else records
 
 
-def list_entry(record: LogRecord) -> ListEntry | None:
-    """The list entry in a record; None if the record holds none."""
-    control = decode_control(0, record) if CONTROL_HEADER in record.headers else None
+def list_entry(record: LogRecord, secrets: SigningSecrets | None = None) -> ListEntry | None:
+    """The list entry in a record; None if the record holds none, or is not signed by one of `secrets`."""
+    control = read_control(secrets, 0, record) if CONTROL_HEADER in record.headers else None
     return control if isinstance(control, ListEntry) else None
 
 
-def rule_sets_named(state: PartitionState, records: Sequence[LogRecord], controls: Sequence[int]) -> set[str]:
+def rule_sets_named(
+    state: PartitionState,
+    records: Sequence[LogRecord],
+    controls: Sequence[int],
+    secrets: SigningSecrets | None = None,
+) -> set[str]:
     """Digests of the rule sets that `state` may switch to in `records`, whose engines `read_log` needs.
 
-    `controls`: indices of the controls, of `controls_in`.
+    `controls`: indices of the controls, of `controls_in`. `secrets`: those that a switch must be signed with.
     """
-    named = [decode_control(position, records[position]) for position in controls]
+    named = [read_control(secrets, position, records[position]) for position in controls]
     switches = [control for control in named if isinstance(control, RuleSwitch)]
     return {
         switch.rule_set
@@ -173,11 +179,14 @@ def forward_log(engine: Engine, state: PartitionState, records: Sequence[LogReco
     for end in (*controls_in(records), len(records)):
         result = _moved(apply_and_forward(engine, state, _part(records, begin, end)), begin)
         read_to = min(end + 1, len(records))
-        spans.append(ForwardedSpan(result, read_to - begin, not state.backfilling))
+        control = None
         if end < read_to and engine.is_first:
-            control = decode_control(end, records[end])
-            if isinstance(control, RuleSwitch):
-                cut_over_to(state, control.state_version)
+            control = read_control(engine.signatures.controls, end, records[end])
+            if isinstance(control, Rejection) and control.reason == "signature":
+                result = result._replace(refused=[*result.refused, control])
+        spans.append(ForwardedSpan(result, read_to - begin, not state.backfilling))
+        if isinstance(control, RuleSwitch):
+            cut_over_to(state, control.state_version)
         begin = read_to
         if state.cut_over or begin == len(records):
             break

@@ -8,6 +8,7 @@ import msgspec
 
 from fraudstream.contracts import Alert, Decision, Payment
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
+from fraudstream.contracts.record_signature import NOT_REQUIRED, RecordSignatures
 from fraudstream.controls.reader import read_artefacts, read_controls
 from fraudstream.controls.topic import ControlsTopic
 from fraudstream.engine.artefacts import artefacts_named
@@ -86,12 +87,19 @@ class Explainer:
     """Explains payments. Its methods raise `RerunError`, `NoTopicError`, `StalledError` and aiokafka's errors.
 
     `own`: the local rule set; any other one that decided a payment is read from the topic of controls.
-    `too_far_ahead_ms`: the worker's setting. `digest_key`: the workers'.
+    `too_far_ahead_ms`: the worker's setting. `digest_key`, `signatures`: the workers'.
     """
 
     def __init__(
-        self, reader: TopicReader, topics: Topics, own: RuleSet, too_far_ahead_ms: int, digest_key: DigestKey
+        self,
+        reader: TopicReader,
+        topics: Topics,
+        own: RuleSet,
+        too_far_ahead_ms: int,
+        digest_key: DigestKey,
+        signatures: RecordSignatures = NOT_REQUIRED,
     ) -> None:
+        self._signatures = signatures
         self._reader, self._topics, self._own = reader, topics, own
         self._too_far_ahead_ms, self._digest_key = too_far_ahead_ms, digest_key
 
@@ -152,7 +160,7 @@ class Explainer:
 
     def _stages(self, rule_set: RuleSet, state_version: int) -> list[tuple[Engine, str]]:
         """Engine and log of each stage, in order. The first log is the payments topic, whatever the state version."""
-        of_all = Engine(rule_set, None, self._too_far_ahead_ms, self._digest_key)
+        of_all = Engine(rule_set, None, self._too_far_ahead_ms, self._digest_key, self._signatures)
         if len(of_all.stages) > 1 and self._topics.single(of_all.stages, state_version):
             return [(of_all, self._topics.payments)]
         between = [self._topics.between(stage, state_version) for stage in of_all.stages[1:]]

@@ -23,6 +23,7 @@ from fraudstream.contracts import Payment
 from fraudstream.contracts.alert import Alert
 from fraudstream.contracts.control import ListEntry, list_entry_key
 from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.contracts.record_signature import SigningSecrets
 from fraudstream.controls.reader import read_entries
 from fraudstream.controls.topic import ControlsTopic
 from fraudstream.engine.apply import apply
@@ -84,7 +85,7 @@ async def rerun_payment(
     before = await _apply_records_before(reader, located, engine, state, listed)
     lists_unknown: tuple[str, ...] = ()
     if located.begin > 0 or not engine.is_first:
-        lists_unknown = await _apply_older_entries(reader, located, controls, state, listed)
+        lists_unknown = await _apply_older_entries(reader, located, controls, state, listed, engine.signatures.controls)
     verdicts = _verdict_on(engine, state, located.record)
     return Rerun(
         record=located.record,
@@ -103,15 +104,16 @@ async def _apply_records_before(
     `listed`."""
     topic, (partition, offset), begin, _, record = located
     engines, count = {engine.rule_set.digest: engine}, 0
-    any_key = engine.any_key_counts
+    any_key, secrets = engine.any_key_counts, engine.signatures.controls
     async for records in reader.forward(topic, partition, begin, offset, contiguous=True):
         state.begin(records[0].timestamp)  # the state begins with the partition, not with the account
-        applied = [other for other in records if bears_on(record.key, other, any_key=any_key)]
+        applied = [other for other in records if bears_on(record.key, other, any_key=any_key, secrets=secrets)]
         if applied:
             read_log(engines, state, applied)
         count += len(applied)
-        for entry in filter(None, map(list_entry, applied)):
-            listed.pop(entry.key, None)
+        for entry in (list_entry(other, secrets) for other in applied):
+            if entry is not None:
+                listed.pop(entry.key, None)
     return count
 
 
@@ -121,12 +123,13 @@ async def _apply_older_entries(
     controls: ControlsTopic,
     state: PartitionState,
     listed: Mapping[bytes, str],
+    secrets: SigningSecrets | None,
 ) -> tuple[str, ...]:
     """Put entries that are older than the log on the lists of `state`; the lists of which the entry is not known."""
     topic, (partition, offset), _, end, _ = located
     after = reader.forward(topic, partition, offset + 1, end, contiguous=True)
     unknown: list[str] = []
-    for key, entry in (await _entries_before_log(controls, listed, after)).items():
+    for key, entry in (await _entries_before_log(controls, listed, after, secrets)).items():
         if entry is None:
             unknown.append(listed[key])
         elif not entry.removed:
@@ -146,12 +149,17 @@ def _verdict_on(engine: Engine, state: PartitionState, record: Record) -> Verdic
     return result.verdicts
 
 
-def bears_on(key: bytes | None, record: Record, *, any_key: bool = False) -> bool:
+def bears_on(
+    key: bytes | None, record: Record, *, any_key: bool = False, secrets: SigningSecrets | None = None
+) -> bool:
     """Whether a record can affect verdicts on later payments of that key under the same rule set.
 
-    `any_key`: the state has entities beside that of the key, so records of any key can.
+    `any_key`: the state has entities beside that of the key, so records of any key can. `secrets`: those that controls
+    must be signed with.
     """
-    return list_entry(record) is not None if CONTROL_HEADER in record.headers else any_key or record.key == key
+    if CONTROL_HEADER in record.headers:
+        return list_entry(record, secrets) is not None
+    return any_key or record.key == key
 
 
 def _lists_by_entry_key(engine: Engine, record: Record) -> dict[bytes, str]:
@@ -176,7 +184,10 @@ def _entries_for(declared: ValueList, payment: Payment) -> list[str]:
 
 
 async def _entries_before_log(
-    controls: ControlsTopic, keys: Container[bytes], after: AsyncIterator[list[Record]]
+    controls: ControlsTopic,
+    keys: Container[bytes],
+    after: AsyncIterator[list[Record]],
+    secrets: SigningSecrets | None,
 ) -> dict[bytes, ListEntry | None]:
     """The entries in force before the log begins, by key: the newest on `controls` that is not one of `after`, the
     records that follow the payment. None if a later entry has replaced it."""
@@ -186,7 +197,7 @@ async def _entries_before_log(
         stored = []
     if not stored:
         return {}  # `after` may be long: read it only if needed
-    later = {entry async for records in after for entry in map(list_entry, records)}
+    later = {list_entry(record, secrets) async for records in after for record in records}
     return {
         **{entry.key: None for entry in stored},
         **{entry.key: entry for entry in stored if entry not in later},

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from fraudstream.contracts.error_text import error_text, system_error_text
+from fraudstream.contracts.record_signature import NOT_REQUIRED, RecordSignatures
 from fraudstream.history.erasure import REQUESTS, erase_requested
 from fraudstream.history.errors import HistoryError
 from fraudstream.history.manifest import TableSize, TopicPosition
@@ -41,8 +42,8 @@ log = logging.getLogger(__name__)
 class FollowerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of a follower.
 
-    `committed_only`: leave out records of open and aborted transactions. `too_far_ahead_ms`: as of the workers. Rows
-    become part of the store every `commit_s` seconds, or once there are `commit_rows`.
+    `committed_only`: leave out records of open and aborted transactions. `too_far_ahead_ms`, `signatures`: as of the
+    workers. Rows become part of the store every `commit_s` seconds, or once there are `commit_rows`.
     """
 
     brokers: Brokers
@@ -51,6 +52,7 @@ class FollowerSettings(msgspec.Struct, frozen=True, kw_only=True):
     committed_only: bool = True
     fetch_wait_ms: int = 500
     too_far_ahead_ms: int = 86_400_000
+    signatures: RecordSignatures = NOT_REQUIRED
     commit_s: float = 10.0
     commit_rows: int = 250_000
 
@@ -191,7 +193,7 @@ class HistoryFollower:
     def _add(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         skipped: Counter[str]
         if tp.topic == self._settings.payments_topic:
-            payments, labels, skipped = log_rows(records, self._settings.too_far_ahead_ms)
+            payments, labels, skipped = log_rows(records, self._settings.too_far_ahead_ms, self._settings.signatures)
             added: dict[Any, Any] = {"payments": payments, "labels": labels}
         else:
             decisions, skipped = decision_rows(records)

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from fraudstream.contracts import Decision, Label, Payment, UnjudgedDecision
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER, REPARTITIONED_HEADER
+from fraudstream.contracts.record_signature import NOT_REQUIRED, RecordSignatures
 from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.column_reading import read_columns
 from fraudstream.engine.columns import Rejection, time_ms
@@ -59,10 +60,11 @@ class LogRows(NamedTuple):
     skipped: Counter[str]
 
 
-def log_rows(records: Sequence[Record], too_far_ahead_ms: int) -> LogRows:
-    """The rows of records of the payments log, in their order. `too_far_ahead_ms`: as of the workers."""
+def log_rows(records: Sequence[Record], too_far_ahead_ms: int, signatures: RecordSignatures = NOT_REQUIRED) -> LogRows:
+    """The rows of records of the payments log, in their order. `too_far_ahead_ms`, `signatures`: as of the
+    workers."""
     skipped: Counter[str] = Counter()
-    own = _of_publishers(records, skipped)
+    own = _of_publishers(records, skipped, signatures)
     is_label = [LABEL_HEADER in record.headers for record in own]
     payments: list[tuple[Record, Payment]] = []
     labels: list[tuple[Record, Label]] = []
@@ -95,8 +97,8 @@ def decision_rows(records: Sequence[Record]) -> tuple[pa.Table, Counter[str]]:
     return _table("decisions", columns | _sources([record for record, _ in kept])), skipped
 
 
-def _of_publishers(records: Sequence[Record], skipped: Counter[str]) -> Sequence[Record]:
-    """The records without copies and controls."""
+def _of_publishers(records: Sequence[Record], skipped: Counter[str], signatures: RecordSignatures) -> Sequence[Record]:
+    """The records without copies, controls, and what workers refuse for its signature."""
     if not any(record.headers for record in records):
         return records
     kept = []
@@ -105,6 +107,8 @@ def _of_publishers(records: Sequence[Record], skipped: Counter[str]) -> Sequence
             skipped["control"] += 1
         elif any(name == REPARTITIONED_HEADER for name, _ in record.headers):
             skipped["copy"] += 1
+        elif not signatures.accepts(record):
+            skipped["signature"] += 1
         else:
             kept.append(record)
     return kept

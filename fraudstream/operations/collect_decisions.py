@@ -20,6 +20,7 @@ import pyarrow.parquet
 from fraudstream.contracts import Decision, Label, Payment
 from fraudstream.contracts.currency import EXPONENTS
 from fraudstream.contracts.headers import LABEL_HEADER, TYPE_HEADER
+from fraudstream.contracts.record_signature import NOT_REQUIRED, RecordSignatures
 from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.columns import time_ms
 from fraudstream.engine.decode import decode
@@ -61,8 +62,10 @@ async def collect_decisions(
     decisions: str,
     committed_only: bool,
     progress: ReportProgress | None = None,
+    signatures: RecordSignatures = NOT_REQUIRED,
 ) -> Collected:
-    """Write `decisions.parquet` to the directory `out`. `log`, `decisions`: topics.
+    """Write `decisions.parquet` to the directory `out`. `log`, `decisions`: topics. `signatures`:
+    those that the workers require.
 
     The log is read before the decisions, so that each label read is of a payment decided or about to be. Raises
     `MissingTopicError`, `NoDecisionsError`, `OSError`, `StalledError`, and what aiokafka raises.
@@ -73,7 +76,7 @@ async def collect_decisions(
     async with TopicReader(brokers, committed_only=committed_only, progress=progress) as reader:
         try:
             async for records in _chunks(reader, log):
-                truth.add(records)
+                truth.add(list(filter(signatures.accepts, records)))
             async for records in _chunks(reader, decisions):
                 for record in records:
                     decision = _decided(record.value)

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 from fraudstream.contracts import DeadLetter
 from fraudstream.contracts.headers import (
     FEATURES_HEADER,
+    LABEL_HEADER,
     REPARTITIONED_HEADER,
     REPLAYED_BY_HEADER,
     REPLAYED_FROM_HEADER,
@@ -24,6 +25,7 @@ from fraudstream.contracts.headers import (
     SOURCE_HEADER,
     VERSION_HEADER,
 )
+from fraudstream.contracts.record_signature import SIGNATURE_HEADER, SigningSecrets
 from fraudstream.engine.partitioners import Partitioner
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
@@ -71,11 +73,13 @@ async def replay(
     *,
     by: str,
     partitioner: Partitioner | Literal["any"] = "murmur2",
+    label_secrets: SigningSecrets | None = None,
 ) -> ReplayResult:
     """Correct and send `letters` of `topic`, wait until they are durable, and mark them as replayed.
 
-    `by`: who replays, for the marks. `partitioner`: declared for all publishers. Letters that cannot be replayed are
-    skipped, and named in the result. Raises what aiokafka raises.
+    `by`: who replays, for the marks. `partitioner`: declared for all publishers. `label_secrets`: sign labels again,
+    whose value may be corrected. Letters that cannot be replayed are skipped, and named in the result. Raises
+    what aiokafka raises.
     """
     replayed, skipped, sent = 0, list[SkippedLetter](), list[asyncio.Task[None]]()
     producer = AIOKafkaProducer(**brokers.options(), acks="all", partitioner=record_partitioner(partitioner))
@@ -88,7 +92,7 @@ async def replay(
             except NotReplayableError as error:
                 skipped.append(SkippedLetter(stored.position, error.sentence))
                 continue
-            acknowledged = await _send(producer, topic, stored, corrected)
+            acknowledged = await _send(producer, topic, stored, corrected, label_secrets)
             sent.append(asyncio.ensure_future(_mark_when_durable(producer, topic, stored, acknowledged, by)))
             replayed += 1
             if len(sent) == LETTERS_AT_ONCE:
@@ -101,13 +105,20 @@ async def replay(
 
 
 async def _send(
-    producer: AIOKafkaProducer, topic: str, stored: StoredLetter, corrected: CorrectedRecord
+    producer: AIOKafkaProducer,
+    topic: str,
+    stored: StoredLetter,
+    corrected: CorrectedRecord,
+    label_secrets: SigningSecrets | None,
 ) -> Awaitable[Any]:
     """Send a record to where its letter came from; awaiting the result waits until it is durable."""
     letter = stored.letter
     known = letter.partition in await producer.partitions_for(letter.topic)
     stays = known and corrected.key == letter.key and letter.reason != "partition"
     headers = [header for header in letter.headers if header[0] not in _NOT_KEPT]
+    if label_secrets is not None and LABEL_HEADER in headers:
+        headers = [header for header in headers if header[0] != SIGNATURE_HEADER]
+        headers.append(label_secrets.header(corrected.value))
     sent: Awaitable[Any] = await producer.send(
         letter.topic,
         corrected.value,
@@ -133,6 +144,8 @@ def _check_replayable(letter: DeadLetter) -> None:
         raise NotReplayableError("it is the body of a webhook: send it to its endpoint (docs/webhooks.md).")
     if letter.reason == "control":
         raise NotReplayableError("a control applies to the payments after it: run its command again.")
+    if letter.reason == "signature":
+        raise NotReplayableError("its signature is missing or wrong: whoever may write it publishes it again, signed.")
     if {SOURCE_HEADER, FEATURES_HEADER} <= {name for name, _ in letter.headers}:  # a stage forwarded it
         raise NotReplayableError(
             f"it was forwarded between stages, in {letter.topic}, which drops repeats: publish its payment again, to "

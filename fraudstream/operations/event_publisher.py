@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.headers import LABEL_HEADER
+from fraudstream.contracts.record_signature import SigningSecrets
 from fraudstream.engine.partitioners import Partitioner
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
@@ -46,8 +47,15 @@ class EventPublisher:
     Entering it raises `ClusterError` or `MissingTopicError`; leaving it waits until the broker has everything.
     """
 
-    def __init__(self, brokers: Brokers, topic: str, partitioner: Partitioner | Literal["any"] = "murmur2") -> None:
-        """`partitioner`: declared for all publishers."""
+    def __init__(
+        self,
+        brokers: Brokers,
+        topic: str,
+        partitioner: Partitioner | Literal["any"] = "murmur2",
+        label_secrets: SigningSecrets | None = None,
+    ) -> None:
+        """`partitioner`: declared for all publishers. `label_secrets`: sign labels; None: they are not signed."""
+        self._label_secrets = label_secrets
         self._brokers = brokers
         self._topic = topic
         self._producer: AIOKafkaProducer | None = None
@@ -103,7 +111,7 @@ class EventPublisher:
         batch = self._producer.create_batch()
         for event in events:
             key, value = event.account_id.encode(), self._encode(event)
-            headers = [LABEL_HEADER] if type(event) is Label else _NO_HEADERS
+            headers = self._label_headers(value) if type(event) is Label else _NO_HEADERS
             if batch.append(timestamp=None, key=key, value=value, headers=headers) is not None:
                 continue
             self._in_flight.append(await self._producer.send_batch(batch, self._topic, partition=partition))
@@ -111,6 +119,10 @@ class EventPublisher:
             if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
                 raise EventTooLargeError(event.event_id, len(value))
         self._in_flight.append(await self._producer.send_batch(batch, self._topic, partition=partition))
+
+    def _label_headers(self, value: bytes) -> list[tuple[str, bytes]]:
+        secrets = self._label_secrets
+        return [LABEL_HEADER] if secrets is None else [LABEL_HEADER, secrets.header(value)]
 
     def _partition(self, account_id: str) -> int:
         found = self._partition_of.get(account_id)

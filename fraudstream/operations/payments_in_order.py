@@ -21,6 +21,7 @@ from aiokafka import ConsumerRecord
 from fraudstream.contracts import Label, Payment
 from fraudstream.contracts.control import ListEntry
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER, TYPE_HEADER
+from fraudstream.contracts.record_signature import NOT_REQUIRED, RecordSignatures
 from fraudstream.engine.arrays import Int8Array, Int64Array
 from fraudstream.engine.columns import Rejection, time_ms
 from fraudstream.engine.contract_check import checked_events
@@ -54,14 +55,18 @@ class NewestPayments(NamedTuple):
 
 @asynccontextmanager
 async def payments_in_order(
-    open_reader: Callable[[], TopicReader], topic: str, servers: str, from_ms: int | None = None
+    open_reader: Callable[[], TopicReader],
+    topic: str,
+    servers: str,
+    from_ms: int | None = None,
+    signatures: RecordSignatures = NOT_REQUIRED,
 ) -> AsyncIterator[AsyncIterator[PublishedEvents | ListEntry]]:
     """The events that the topic holds now, in parts of any length, and the list entries between them. The topic is read
     twice, labels first: what was held of each payment until its label comes would be more than what is read again.
 
     `open_reader`: makes a reader; each partition has one. `servers`: names the cluster in errors. `from_ms`: read what
-    was published from then on, ms since the epoch, UTC; None: from the beginning. Raises `MissingTopicError`,
-    `StalledError`, and what aiokafka raises.
+    was published from then on, ms since the epoch, UTC; None: from the beginning. `signatures`: those that the workers
+    require. Raises `MissingTopicError`, `StalledError`, and what aiokafka raises.
     """
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(open_reader())
@@ -69,10 +74,10 @@ async def payments_in_order(
             numbers = await first.partitions(topic)
         except NoTopicError as error:
             raise MissingTopicError(servers, topic) from error
-        truth = await _truth(first, topic, numbers, from_ms)
+        truth = await _truth(first, topic, numbers, from_ms, signatures)
         readers = [first, *[await stack.enter_async_context(open_reader()) for _ in numbers[1:]]]
         partitions = [
-            _Partition(_records(reader, topic, number, from_ms))
+            _Partition(_records(reader, topic, number, from_ms, signatures))
             for reader, number in zip(readers, numbers, strict=True)
         ]
         yield _merged(partitions, truth)
@@ -164,22 +169,26 @@ class _Partition:
 
 
 async def _records(
-    reader: TopicReader, topic: str, number: int, from_ms: int | None
+    reader: TopicReader, topic: str, number: int, from_ms: int | None, signatures: RecordSignatures
 ) -> AsyncIterator[Sequence[ConsumerRecord[bytes, bytes]]]:
-    """The records of a partition that were published from `from_ms` on."""
+    """The records of a partition that were published from `from_ms` on, without those that workers refuse for their
+    signatures."""
     begin, end = await reader.extent(topic, number)
     if from_ms is not None:
         found = await reader.offset_at(topic, number, from_ms)
         begin = end if found is None else max(begin, found)
     async for records in reader.forward(topic, number, begin, end):
-        yield records
+        if accepted := list(filter(signatures.accepts, records)):
+            yield accepted
 
 
-async def _truth(reader: TopicReader, topic: str, numbers: Iterable[int], from_ms: int | None) -> dict[_Name, int]:
+async def _truth(
+    reader: TopicReader, topic: str, numbers: Iterable[int], from_ms: int | None, signatures: RecordSignatures
+) -> dict[_Name, int]:
     """What the newest label of each payment says: 1 fraud, 0 genuine."""
     newest: dict[_Name, tuple[int, int]] = {}
     for number in numbers:
-        async for records in _records(reader, topic, number, from_ms):
+        async for records in _records(reader, topic, number, from_ms, signatures):
             for label in _events([record for record in records if _is_label(record)])[1]:
                 assert isinstance(label, Label), "a record with the header of labels is one, or is refused"
                 told = (time_ms(label.labelled_at), int(label.label == "fraud"))

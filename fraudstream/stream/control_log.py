@@ -30,7 +30,11 @@ __all__ = [
 def controls_topic(settings: StreamSettings) -> ControlsTopic:
     """The topic `controls`, as a stage's settings describe it."""
     return ControlsTopic(
-        settings.brokers, settings.controls_topic, settings.fetch_wait, settings.checkpoint_mode == "transaction"
+        settings.brokers,
+        settings.controls_topic,
+        settings.fetch_wait,
+        settings.checkpoint_mode == "transaction",
+        settings.signatures.controls,
     )
 
 

@@ -60,7 +60,7 @@ class Judging:
         """Load the rule sets that `records` may switch to; returns the indices of the controls in `records`."""
         controls = controls_in(records)
         if controls:
-            await self._rule_sets.load(rule_sets_named(state, records, controls))
+            await self._rule_sets.load(rule_sets_named(state, records, controls, self._settings.signatures.controls))
         return controls
 
     def apply(

@@ -1,6 +1,7 @@
 """Labels that were published to their own topic are forwarded into the payments log, which alone decides verdicts.
 
-They are forwarded unchanged, keyed by account, with the header `type: label`; invalid ones become dead letters where
+They are forwarded unchanged, keyed by account, with the header `type: label`, and signed if this deployment requires
+it: the ACL of the labels topic says who may publish labels. Invalid ones become dead letters where
 labels are applied. Offsets are committed to the group once a batch is forwarded, so labels are forwarded at least once:
 a repeated label changes nothing. Faust must not commit them: after a rebalance its offsets have gaps, and it stops at a
 gap.
@@ -11,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from fraudstream.contracts.error_text import error_text
 from fraudstream.contracts.headers import LABEL_HEADER, TYPE_HEADER
+from fraudstream.contracts.record_signature import SIGNATURE_HEADER, SigningSecrets
 from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, pack_records
 from fraudstream.stream.outputs import Output
@@ -69,8 +71,10 @@ class LabelForwarder:
         label_log: SeeksLabels,
         commits: OffsetCommits,
         observer: ObservesLabels,
+        secrets: SigningSecrets | None = None,
     ) -> None:
-        """`topic`: the labels topic, for log messages. `payments`: the payments log."""
+        """`topic`: the labels topic, for log messages. `payments`: the payments log. `secrets`: sign the labels."""
+        self._secrets = secrets
         self._topic, self._payments = topic, payments
         self._label_log, self._commits, self._observer = label_log, commits, observer
         self._next: dict[int, int] = {}
@@ -104,7 +108,7 @@ class LabelForwarder:
             (
                 _key(record.key, record.value),
                 record.value or b"",
-                [*(header for header in record.headers if header[0] != TYPE_HEADER), LABEL_HEADER],
+                self._headers(record.headers, record.value or b""),
             )
             for record in batch.records.since(expected)
         ]
@@ -113,6 +117,13 @@ class LabelForwarder:
             self._next[number] = max(self._next[number], batch.next)
         await self._commit(number, batch.next)
         return len(records)
+
+    def _headers(self, headers: Sequence[tuple[str, bytes]], value: bytes) -> list[tuple[str, bytes]]:
+        """The headers of a forwarded label: signed here, as who may write to the labels topic may publish labels."""
+        if self._secrets is None:
+            return [*(header for header in headers if header[0] != TYPE_HEADER), LABEL_HEADER]
+        kept = (header for header in headers if header[0] not in (TYPE_HEADER, SIGNATURE_HEADER))
+        return [*kept, LABEL_HEADER, self._secrets.header(value)]
 
     def _skip_deleted(self, number: int, first: int, earliest: int) -> None:
         """Log that retention has deleted labels, and continue after them."""

@@ -9,6 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from fraudstream.contracts.hidden_fields import repr_without
+from fraudstream.contracts.record_signature import NOT_REQUIRED, RecordSignatures
 from fraudstream.engine.partitioners import Partitioner
 from fraudstream.engine.placement import MisplacedPolicy, Placement
 from fraudstream.kafka import Brokers
@@ -49,6 +50,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     at most half the session timeout for the last checkpoint, and 5 s to leave the group.
     `decisions`: whether decisions are published; `answer_unjudged`: then also for records that cannot be judged.
     `identifier_secret`: the deployment's secret, 16 bytes; None: the one that the topic `controls` keeps.
+    `signatures`: those that controls and labels in the log must have, and get from who writes them.
     `reply_topics`: the topics to which answers may be sent that a payment's headers ask for, see `replies`: names, or
     beginnings of names with a `*` after them.
     `…_codec`: of the topics that other programs read; the changelog and the logs between stages have their own.
@@ -96,6 +98,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     partitioner: Partitioner | Literal["any"] = "murmur2"
     misplaced: MisplacedPolicy = "repartition"
     identifier_secret: bytes | None = None
+    signatures: RecordSignatures = NOT_REQUIRED
 
     def __repr__(self) -> str:
         """Without the secret, as this may be logged."""

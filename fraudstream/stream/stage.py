@@ -263,4 +263,5 @@ def _label_forwarder(
         label_log=ports.label_log,
         commits=ports.label_commits,
         observer=observer,
+        secrets=settings.signatures.labels,
     )

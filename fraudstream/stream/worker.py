@@ -78,6 +78,7 @@ async def serve(
     `exits`: then the process exits."""
     observer = observer if observer is not None else Unobserved()
     check_version(settings)
+    _warn_of_unsigned(settings)
     compile_way_of_a_payment(engine.rule_set, "murmur2" if settings.partitioner == "any" else settings.partitioner)
     if len(engine.stages) > 1:
         of_form = await _unless(stop, _settled(settings, engine))
@@ -95,7 +96,7 @@ async def serve(
     key = await _unless(stop, digest_key(stages[0][0], observers[0]))
     if key is None:
         return
-    stages = list(stages_of(settings, engine.keyed(key)))
+    stages = list(stages_of(settings, engine.keyed(key).requiring(settings.signatures)))
     running: list[FaustStage] = []
     for (stage, stage_engine), stage_observer, cluster in zip(stages, observers, clusters, strict=True):
         running.append(build_stage(stage, stage_engine, stage_observer, cluster, exits))
@@ -106,6 +107,20 @@ async def serve(
             await service.start()
             started.push_async_callback(service.stop)
         await _run(running, stop, exits)
+
+
+def _warn_of_unsigned(settings: StreamSettings) -> None:
+    """Log which records of the payments log need no signature."""
+    required = {
+        "rule-set switches and list entries (signatures.controls_file)": settings.signatures.controls,
+        "labels (signatures.labels_file)": settings.signatures.labels,
+    }
+    if unsigned := [what for what, secrets in required.items() if secrets is None]:
+        log.warning(
+            "whoever may publish to %s may publish %s: set what is named to require signatures, see docs/security.md",
+            settings.payments_topic,
+            ", and ".join(unsigned),
+        )
 
 
 def _report_start(stage: StreamSettings, engine: Engine, rule_set: str, observer: StageObserver) -> None:

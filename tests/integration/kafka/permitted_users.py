@@ -15,6 +15,7 @@ import msgspec
 from tests.integration.cases.agent_process import agent_process
 from tests.integration.cases.case_cluster import CaseCluster
 from tests.integration.kafka.acls import Acl, Operation, allow, forbid
+from tests.integration.kafka.needed_acls import needed_acls
 from tests.integration.kafka.secure_cluster import SecureCluster, environment_of
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.process import ChildProcess
@@ -60,41 +61,7 @@ class PermittedUsers:
             "replies": unique_name("replies"),
         }
         self.needs: Mapping[str, Sequence[Acl]] = {
-            "worker": [
-                Acl("READ", "topic", worker.payments_topic),
-                Acl("WRITE", "topic", worker.payments_topic),
-                Acl("READ", "topic", worker.labels_topic),
-                Acl("WRITE", "topic", worker.decisions_topic),
-                Acl("WRITE", "topic", worker.alerts_topic),
-                Acl("WRITE", "topic", worker.dead_letters_topic),
-                Acl("READ", "topic", worker.changelog_topic),
-                Acl("WRITE", "topic", worker.changelog_topic),
-                Acl("READ", "topic", worker.controls_topic),
-                Acl("WRITE", "topic", worker.controls_topic),
-                Acl("READ", "group", worker.app_id),
-                Acl("WRITE", "transactional id", f"{worker.app_id}-*"),
-            ],
-            "cases": [
-                Acl("READ", "topic", cases.alerts_topic),
-                Acl("READ", "topic", cases.case_actions_topic),
-                Acl("WRITE", "topic", cases.case_actions_topic),
-                Acl("WRITE", "topic", cases.case_answers_topic),
-                Acl("WRITE", "topic", cases.notices_topic),
-                Acl("READ", "topic", cases.notice_answers_topic),
-                Acl("READ", "topic", cases.cases_topic),
-                Acl("WRITE", "topic", cases.cases_topic),
-                Acl("WRITE", "topic", cases.payments_topic),
-                Acl("WRITE", "topic", cases.dead_letters_topic),
-                Acl("READ", "group", cases.group),
-                Acl("WRITE", "transactional id", f"{cases.group}-*"),
-            ],
-            "publisher": [Acl("WRITE", "topic", worker.payments_topic)],
-            "reader": [Acl("READ", "topic", worker.dead_letters_topic)],
-            "analyst": [
-                Acl("READ", "topic", worker.payments_topic),
-                Acl("READ", "topic", worker.alerts_topic),
-                Acl("READ", "topic", worker.controls_topic),
-            ],
+            **needed_acls(worker, cases),
             "topics": [
                 Acl(operation, "topic", topic)
                 for topic in (*self.topics.values(), worker.changelog_topic)
