@@ -14,6 +14,7 @@ from fraudstream.cases.grouping import case_id_of
 from fraudstream.cases.observer import Unobserved
 from fraudstream.cases.policy import NO_POLICY, CasePolicy, Queue, ServiceLevel
 from fraudstream.contracts import CaseAction, CaseAnswer, DeadLetter, Label
+from fraudstream.contracts.record_signature import RecordSignatures, SigningSecrets
 from tests.brokers import on_both_brokers
 from tests.integration.cases.case_cluster import CaseCluster, eventually
 from tests.unit.cases.events import action, alert
@@ -86,6 +87,20 @@ async def test_a_repeated_alert_and_a_repeated_action_emit_nothing(cluster: Case
     }
     assert events[-1].alert_count == 2
     assert [(note.actor, note.text) for note in events[-1].notes] == [("ann", "seen")]
+
+
+async def test_labels_are_signed_where_the_deployment_requires_it(cluster: CaseCluster) -> None:
+    signatures = RecordSignatures(labels=SigningSecrets("label", {"l": b"l" * 32}))
+    cluster.settings = msgspec.structs.replace(cluster.settings, label_secrets=signatures.labels)
+    async with running(cluster):
+        await cluster.publish_alerts([alert("a1")])
+        await eventually(cluster.case_events, lambda found: len(found) == 1)
+        await cluster.publish_actions([action("close", case_id_of("acc-1", "a1"), disposition="false_positive")])
+        [label] = await eventually(
+            lambda: cluster.records(cluster.settings.payments_topic), lambda found: len(found) == 1
+        )
+    assert label.headers[0] == ("type", b"label")
+    assert signatures.accepts(label)
 
 
 async def test_a_disposition_becomes_labels_in_the_log_of_payments(cluster: CaseCluster) -> None:

@@ -12,9 +12,10 @@ import pytest
 
 from fraudstream.cli.main import main
 from fraudstream.contracts import DeadLetter
-from fraudstream.contracts.headers import FEATURES_HEADER, REPLAYED_FROM_HEADER, source_header
+from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, REPLAYED_FROM_HEADER, source_header
+from fraudstream.contracts.record_signature import RecordSignatures, parse_secrets
 from tests.integration.stream.cluster import StreamCluster
-from tests.integration.stream.payments import payment
+from tests.integration.stream.payments import fraud_label, payment
 from tests.integration.stream.topic_output import judged
 
 TRACE = ("trace", b"\x00\xff")
@@ -96,6 +97,34 @@ async def test_a_dead_letter_corrected_and_replayed_is_decided_once(
     origin = f"{stream_cluster.settings.dead_letters_topic}:{letter['position']}"
     assert log[3].key == b"a1"
     assert log[3].headers == (TRACE, (REPLAYED_FROM_HEADER, origin.encode()))
+
+
+async def test_a_corrected_label_is_signed_again_and_a_forged_one_is_not_replayed(
+    stream_cluster: StreamCluster, command: DeadLetterCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = parse_secrets("label", f"labels-1 {'cd' * 32}")
+    signatures = RecordSignatures(labels=secrets)
+    stream_cluster.settings = msgspec.structs.replace(stream_cluster.settings, signatures=signatures)
+    (tmp_path / "labels").write_text(f"labels-1 {'cd' * 32}")
+    monkeypatch.setenv("FRAUDSTREAM_SIGNATURES_LABELS_FILE", str(tmp_path / "labels"))
+    good = fraud_label(1, "a1")
+    bad = good.replace(b"fraud", b"frauds")
+    async with stream_cluster.worker():
+        await stream_cluster.publish_records([(b"a1", payment(1, "a1")), (b"a1", payment(2, "a1"))])
+        for value, headers in ((bad, [LABEL_HEADER, secrets.header(bad)]), (good, [LABEL_HEADER])):
+            await stream_cluster.publish_records([(b"a1", value)], headers=headers)
+        await stream_cluster.dead_letters(2)
+        listed = await command.json("list")
+        assert listed["counts"] == {"invalid": 1, "signature": 1}
+        code, out = await command("replay", "--reason", "signature")
+        assert (code, "publishes it again, signed." in out) == (1, True)
+        (tmp_path / "good").write_bytes(good)
+        [invalid] = [each for each in listed["dead_letters"] if each["reason"] == "invalid"]
+        code, out = await command("replay", "--position", invalid["position"], "--edit", str(tmp_path / "good"))
+        assert (code, out) == (0, "1 replayed, 0 skipped\n")
+        log = await stream_cluster.records(stream_cluster.settings.payments_topic, lambda found: len(found) == 5)
+    assert [signatures.accepts(record) for record in log] == [True, True, True, False, True]
+    assert dict(log[-1].headers)["signature"] == secrets.header(good)[1]
 
 
 async def test_a_command_corrects_all_letters_of_a_reason_and_failures_are_reported(

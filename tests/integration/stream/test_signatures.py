@@ -16,6 +16,8 @@ from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.list_rules import ENTRY, OLD, TWO_STAGES
 from tests.integration.stream.payments import fraud_label, payment
 from tests.integration.stream.rule_commands import RuleCommands
+from tests.integration.stream.rules import write_rules
+from tests.integration.stream.topic_output import at_least
 
 CONTROLS, LABELS = f"controls-1 {'ab' * 32}\n", f"labels-1 {'cd' * 32}\n"
 UNKNOWN = "0123456789abcdef"
@@ -69,10 +71,13 @@ async def test_a_publisher_of_payments_cannot_publish_controls_or_labels(
         await cluster.publish_records([(b"a", payment(3, "a", device_id="dev-1"))])
         (denied,) = [each for each in await cluster.decisions(3) if each.event_id not in {d.event_id for d in first}]
     assert [letter.reason for letter in letters] == ["signature"] * (forged + 1)
-    assert {each.outcome for each in first} == {"approve"}
-    assert denied.outcome != "approve"
+    assert {each.outcome for each in first} == {"allow"}
+    assert denied.outcome != "allow"
     assert {each.rule_set for each in (*first, denied)} == {cluster.engine.rule_set.digest}
     assert len(await cluster.dead_letters(forged + 1)) == forged + 1, "a signed record was refused"
+    log = await cluster.records(payments, at_least(forged + 6))  # three payments, two labels, the entry
+    signed = [record for record in log if cluster.settings.signatures.accepts(record) and record.headers]
+    assert [dict(record.headers)["type"] for record in signed] == [b"control", b"label"]
 
 
 async def test_in_a_chain_every_log_refuses_forged_controls(
@@ -82,6 +87,7 @@ async def test_in_a_chain_every_log_refuses_forged_controls(
     cluster = StreamCluster(broker, unique_name, tmp_path, rules=TWO_STAGES, partitions=1)
     await cluster.create_topics()
     commands, files = RuleCommands(cluster, capsys), requiring(cluster)
+    write_rules(cluster.directory, TWO_STAGES)
     cut_over = msgspec.json.encode(RuleSwitch(UNKNOWN, "r.holm", 0, state_version=2))
     async with cluster.worker():
         await cluster.publish_records([(None, cut_over)], headers=[CONTROL_HEADER], partition=0)
@@ -99,5 +105,5 @@ async def test_in_a_chain_every_log_refuses_forged_controls(
         await cluster.publish_records([(b"a", payment(2, "a", device_id="dev-1"))])
         second = (await cluster.decisions(2))[-1]
     assert {letter.reason for letter in letters} == {"signature"}
-    assert (first.outcome, second.outcome != "approve") == ("approve", True)
+    assert (first.outcome, second.outcome != "allow") == ("allow", True)
     assert len(await cluster.dead_letters(forged + 2)) == forged + 2, "a signed record was refused"

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from fraudstream.contracts.headers import REPARTITIONED_HEADER
+from fraudstream.contracts.record_signature import RecordSignatures, SigningSecrets
 from fraudstream.history.rows import decision_rows, log_rows
 from tests.unit.history.log_records import DAY, T0, LogRecord, decision, label, payment
 
@@ -111,3 +112,12 @@ def test_decisions_that_judge_nothing_are_left_out() -> None:
     rows, skipped = decision_rows(records)
     assert rows["source_offset"].to_pylist() == [2]
     assert skipped == {"unjudged": 1, "invalid": 1}
+
+
+def test_a_label_without_the_signature_that_the_workers_require_is_left_out() -> None:
+    secrets = SigningSecrets("label", {"l": b"l" * 32})
+    forged, genuine = label(1, "p-1"), label(2, "p-2")
+    genuine = genuine._replace(headers=(*genuine.headers, secrets.header(genuine.value or b"")))
+    rows = log_rows([forged, genuine], DAY, RecordSignatures(labels=secrets))
+    assert [row["event_id"] for row in rows.labels.to_pylist()] == ["p-2"]
+    assert rows.skipped == {"signature": 1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fraudstream.contracts.record_signature import RecordSignatures, SigningSecrets
 from fraudstream.stream.labels import LabelForwarder
 from fraudstream.stream.record_batch import RecordBatch
 from tests.unit.stream.in_memory import InMemorySender, Record, Worker, batch
@@ -63,6 +64,18 @@ async def test_labels_are_keyed_by_account_and_marked_as_labels() -> None:
     (sent,) = worker.sender.sent("payments")
     assert sent.key == b"acct-7"
     assert list(sent.headers) == [("trace", b"1"), ("type", b"label")]
+
+
+async def test_labels_are_signed_with_the_secret_of_the_worker_whoever_signed_them_before() -> None:
+    """The ACL of the labels topic says who may publish labels."""
+    secrets, other = SigningSecrets("label", {"l": b"l" * 32}), SigningSecrets("label", {"x": b"x" * 32})
+    worker = Worker(signatures=RecordSignatures(labels=secrets))
+    forwarder = worker.stage.labels
+    assert forwarder is not None
+    forwarder.resume({NUMBER: 0})
+    await forwarder.forward(NUMBER, batch(Record(0, b"{}", b"a", (other.header(b"{}"), ("trace", b"1")))))
+    (sent,) = worker.sender.sent("payments")
+    assert list(sent.headers) == [("trace", b"1"), ("type", b"label"), secrets.header(b"{}")]
 
 
 @pytest.mark.parametrize("value", [b'{"a":' * 100_000, b'{"account_id": "\xff"}', b"[]"])
