@@ -9,6 +9,7 @@ from fraudstream.contracts.control import ListEntry, RuleSwitch
 from fraudstream.stream.control_log import keep, put_in_force
 from tests.brokers import SelectedBroker, on_kafka
 from tests.integration.explain.explain_command import ExplainCommand
+from tests.integration.explain.listed_payments import REMOVAL, listed_payment
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.list_rules import ENTRY, NETWORKS_IN_TWO_STAGES, OLD, TWO_STAGES
 from tests.integration.stream.payments import payment
@@ -16,13 +17,6 @@ from tests.integration.topic_admin import delete_records
 
 UniqueName = Callable[[str], str]
 Rules = Mapping[str, str]
-
-REMOVAL = ListEntry(list=ENTRY.list, value=ENTRY.value, by="r.holm", issued_at_ms=1, removed=True)
-
-
-def listed_payment(number: int) -> tuple[bytes, bytes]:
-    """Key and value of a payment from the listed device."""
-    return b"a", payment(number, "a", device_id=ENTRY.value)
 
 
 async def created(

@@ -12,7 +12,7 @@ from fraudstream.contracts.headers import CONTROL_HEADER
 from fraudstream.contracts.record_signature import RecordSignatures, parse_secrets
 from fraudstream.stream.control_log import put_in_force
 from tests.integration.explain.explain_command import ExplainCommand
-from tests.integration.explain.test_explain_controls import REMOVAL, listed_payment
+from tests.integration.explain.listed_payments import REMOVAL, listed_payment
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.list_rules import ENTRY, OLD, TWO_STAGES
 

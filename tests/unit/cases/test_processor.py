@@ -64,7 +64,9 @@ async def test_labels_go_to_the_partition_of_the_payments_that_the_alert_names(
 ) -> None:
     """`goes_to` None: the partition that the key chooses."""
     emission, store = Emission(), CaseStore()
-    settings = SimpleNamespace(cases_topic="cases", payments_topic="payments", case_answers_topic="case-answers")
+    settings = SimpleNamespace(
+        cases_topic="cases", payments_topic="payments", case_answers_topic="case-answers", label_secrets=None
+    )
     view = SimpleNamespace(put=lambda *_: None)
     processor = CaseProcessor(
         0, store, Position(), cast(Any, settings), cast(Any, emission), cast(Any, view), Unobserved()
@@ -193,6 +195,7 @@ class NoticeSettings:
     alerts_topic, case_actions_topic, notice_answers_topic = "alerts", "case-actions", "notice-answers"
     cases_topic, case_answers_topic, notices_topic = "cases", "case-answers", "notices"
     payments_topic, dead_letters_topic = "payments", "dead-letters"
+    label_secrets = None
 
 
 class AnsweredNotices(Unobserved):
