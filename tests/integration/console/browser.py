@@ -59,16 +59,26 @@ class Analyst:
         for key in keys:
             await self.page.keyboard.press(key)
 
+    async def writes(self, text: str) -> None:
+        """Type into the field that has the focus, and send its form."""
+        await self.page.keyboard.type(text)
+        await self.press("Control+Enter")
+
     async def sees(self, selector: str, text: str = "") -> None:
         await expect(self.page.locator(selector).first).to_contain_text(text, timeout=WAIT_MS)
 
 
 @asynccontextmanager
-async def analyst(chromium: str) -> AsyncIterator[Analyst]:
+async def analyst(
+    chromium: str, *, locale: str = "en", width: int = 900, base_url: str | None = None
+) -> AsyncIterator[Analyst]:
+    """A user in a browser of its own. `base_url`: of the console, so that pages can be named by their path."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         try:
-            context = await browser.new_context(locale="en", viewport={"width": 900, "height": 900})
+            context = await browser.new_context(
+                locale=locale, viewport={"width": width, "height": 900}, base_url=base_url
+            )
             yield Analyst(await context.new_page())
         finally:
             await browser.close()

@@ -49,6 +49,7 @@ async def running_console(cluster: CaseCluster, log: Path) -> AsyncIterator[Runn
         "cases.group": s.group,
         "worker.checkpoint_mode": "batch",
         "console.port": 0,
+        "console.may_activate": "true",
         "history.directory": history,
         "topics.alerts": s.alerts_topic,
         "topics.case_actions": s.case_actions_topic,

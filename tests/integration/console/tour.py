@@ -1,0 +1,278 @@
+"""The tour of docs/tour.md, driven in a real Chromium: from `fraudstream up` to the verdict that a closed case changes.
+
+    python -m tests.integration.console.tour [--pictures docs/images] [--only-check]
+
+Starts `fraudstream up` on free ports, with generated payments around those of the tour. Each step asserts what its
+picture shows, and writes `tour-NN-….png`. All identifiers are made up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from tests.integration.console.tour_payments import EARLIER, FRAUDSTREAM, LATER, VICTIM, TourPayments
+
+START_S: Final = 1_200.0  # on a busy machine, compiling the kernel included
+WAIT_MS: Final = 60_000
+SIZE_MAX: Final = 150_000  # bytes of a picture
+COLOURS: Final = 128
+AMOUNTS: Final = tuple(f"{euros}.00" for euros in range(48, 120, 4))
+NEWEST: Final = "?order=newest"
+RISK: Final = "merchant_risk_last_2"  # a part of the score
+
+
+class Pictures:
+    """Numbered screenshots in a directory; none without one."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory, self._number = directory, 1  # the board is the first, and is drawn at the end
+
+    async def take(self, page: Page, name: str, number: int | None = None) -> None:
+        """A screenshot of what the step has shown."""
+        self._number += number is None
+        if self._directory is None:
+            return
+        path = self._directory / f"tour-{number or self._number:02d}-{name}.png"
+        await page.screenshot(path=path, animations="disabled")
+        with Image.open(path) as picture:
+            few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
+        size = path.stat().st_size
+        assert size < SIZE_MAX, f"{path} has {size:,} bytes"
+        print(f"{path}: {size:,} bytes", flush=True)
+
+
+class Running:
+    """`fraudstream up`: its addresses, and the environment in which commands find it."""
+
+    def __init__(self, text: str) -> None:
+        def found(pattern: str) -> str:
+            match = re.search(pattern, text)
+            assert match is not None, f"{pattern!r} is not in:\n{text}"
+            return match[1]
+
+        self.console = found(r"web console is at (http://\S+) ")
+        self.password = found(r"password (\S+)\)")
+        self.gateway = found(r"gateway takes payments at (http://[^/]+)/")
+        servers = {
+            "FRAUDSTREAM_KAFKA_BOOTSTRAP_SERVERS": found(r"broker: (\S+)"),
+            "FRAUDSTREAM_REDIS_URL": found(r"redis: (\S+)"),
+        }
+        self.environment: Mapping[str, str] = {**os.environ, **servers}
+
+
+@asynccontextmanager
+async def running(board: Path, log: Path) -> AsyncIterator[Running]:
+    """`fraudstream up`, deciding payments; at its end the board is in the file `board`."""
+    command = (*FRAUDSTREAM, "up", "--plain", "--rate", "10", "--accounts", "2000", "--picture", str(board))
+    with log.open("wb") as file:
+        up = await asyncio.create_subprocess_exec(*command, stdout=file, stderr=asyncio.subprocess.STDOUT)
+    try:
+        limit = time.monotonic() + START_S
+        while not _has_cases(text := said(log)):
+            assert up.returncode is None, text
+            assert time.monotonic() < limit, text
+            await asyncio.sleep(1.0)
+        yield Running(said(log))
+    finally:
+        if up.returncode is None:
+            up.send_signal(signal.SIGINT)
+        await up.wait()
+
+
+def said(log: Path) -> str:
+    """What it has printed so far."""
+    return log.read_text()
+
+
+def _has_cases(text: str) -> bool:
+    return "gateway takes" in text and re.search(r"\| [1-9][\d,]* open cases", text) is not None
+
+
+class Tour:
+    """The steps, in order. `payments`: sends the tour's own; `pictures`: keeps what each step shows."""
+
+    def __init__(self, up: Running, page: Page, payments: TourPayments, pictures: Pictures) -> None:
+        self._up, self._page, self._payments, self._pictures = up, page, payments, pictures
+
+    async def sees(self, selector: str, text: str) -> None:
+        """Wait for the text."""
+        await expect(self._page.locator(selector).first).to_contain_text(text, timeout=WAIT_MS)
+
+    async def log_in(self) -> None:
+        """The form, then the queue with the demo's cases."""
+        page = self._page
+        await page.goto(self._up.console)
+        await page.keyboard.type("admin")
+        await page.keyboard.press("Tab")
+        await page.keyboard.type(self._up.password)
+        await self._pictures.take(page, "log-in")
+        await page.keyboard.press("Enter")
+        await self.sees("#state", "Live")
+        await page.locator("#order").select_option("newest")  # the demo's own cases are in the thousands
+        await page.wait_for_url("**order=newest**")
+
+    async def case_appears(self) -> None:
+        """A card is misused; its case comes up in the queue by itself."""
+        await self._payments.habits([VICTIM, EARLIER, LATER])
+        answer = await self._payments.misuse(VICTIM)
+        assert answer.outcome == "review", answer
+        assert answer.fields["rules"] == ["card_testing/tiny_then_large"], answer
+        await self.sees("#rows", f"••••{VICTIM[-4:]}")
+        await self._pictures.take(self._page, "queue")
+
+    async def earlier_customer(self) -> str:
+        """Another customer buys at the shop, before anything is known of it; the amount, which was allowed."""
+        amount = await self._payments.largest_allowed(AMOUNTS)
+        decision = await self._payments.send(self._payments.purchase(EARLIER, amount))
+        assert decision["outcome"] == "allow", decision
+        explained = await self._payments.explained(decision)
+        assert risk_in(explained) is None, explained
+        terminal = [f"$ fraudstream send < {decision['event_id']}.json", told(decision)]
+        await self._terminal("earlier", terminal + part_lines(explained))
+        return amount
+
+    async def case_understood(self) -> None:
+        """The case says why it was raised; the reason for seeing identifiers is recorded."""
+        page = self._page
+        await page.locator("#rows a", has_text=f"••••{VICTIM[-4:]}").click()
+        await self.sees("#reasons", "Large purchase right after tiny ones")
+        await self.sees("#score", "base_rate")
+        await page.keyboard.press("d")
+        await page.keyboard.type("the customer is on the phone")
+        await page.keyboard.press("Control+Enter")
+        await self.sees("h1", VICTIM)
+        await self.sees(".why", "489.00 EUR")
+        await self.sees("#past", "web")
+        await self._pictures.take(page, "case")
+
+    async def case_closed(self) -> None:
+        """Claimed and closed as fraud, with a note."""
+        page = self._page
+        await page.keyboard.press("c")
+        await self.sees("#message", "You have claimed this case.")
+        await page.keyboard.press("f")
+        await page.keyboard.type("Not hers: the card was copied. Asked for a new one.")
+        await self._pictures.take(page, "close")
+        await page.keyboard.press("Control+Enter")
+        await self.sees("#message", "Closed as confirmed fraud.")
+        await self.sees("#notes", "the card was copied")
+        await self._pictures.take(page, "closed")
+
+    async def later_customer(self, amount: str) -> None:
+        """The same purchase by a third customer is judged otherwise: the shop has a fraud to its name."""
+        decision = await self._payments.send(self._payments.purchase(LATER, amount))
+        assert decision["outcome"] == "review", decision
+        explained = await self._payments.explained(decision)
+        assert risk_in(explained) == "1", explained
+        terminal = [f"$ fraudstream send < {decision['event_id']}.json", told(decision)]
+        await self._terminal("later", terminal + part_lines(explained))
+
+    async def next_case(self) -> None:
+        """The case of that purchase has the shop's risk among the parts of its score."""
+        page = self._page
+        await page.goto(f"{self._up.console}/{NEWEST}")
+        await page.locator("#rows a[data-row]", has_text=f"••••{LATER[-4:]}").click()
+        await self.sees("#score", RISK)
+        await self._pictures.take(page, "next-case")
+
+    async def _terminal(self, name: str, lines: Sequence[str]) -> None:
+        """A picture of lines on a terminal."""
+        page = await self._page.context.new_page()
+        await page.set_viewport_size({"width": 900, "height": 48 + 24 * len(lines)})
+        await page.set_content("<pre style='font: 16px/24px monospace; margin: 20px; color: #222'></pre>")
+        await page.locator("pre").evaluate("(pre, text) => { pre.textContent = text }", "\n".join(lines))
+        await self._pictures.take(page, name)
+        await page.close()
+
+
+def told(decision: Mapping[str, Any]) -> str:
+    """The decision in a line."""
+    return ", ".join(f"{name}: {decision[name]}" for name in ("account_id", "outcome", "score"))
+
+
+def part_lines(explained: str) -> list[str]:
+    """What an explanation says of the score and of the shop."""
+    shown = [line for line in explained.splitlines() if re.search(r"^Score |bits +(base_rate|amount_|merchant_)", line)]
+    return ["", "$ fraudstream explain --event … --account …", *shown]
+
+
+def risk_in(explained: str) -> str | None:
+    """The value of the shop's risk in an explanation; None where there is none."""
+    found = re.search(rf"bits +{RISK} +(\S+)", explained)
+    return found[1] if found else None
+
+
+async def views_of_others(browser: Browser, up: Running, state: Any, pictures: Pictures) -> None:
+    """The queue at 900 pixels, dark, and a case in Chinese."""
+    dark = await browser.new_context(
+        storage_state=state, locale="en", color_scheme="dark", viewport={"width": 900, "height": 700}
+    )
+    page = await dark.new_page()
+    await page.goto(f"{up.console}/{NEWEST}")
+    await expect(page.locator("#rows")).to_contain_text(LATER[-4:], timeout=WAIT_MS)
+    await pictures.take(page, "dark")
+    chinese = await browser.new_context(storage_state=state, locale="zh-CN", viewport={"width": 1440, "height": 900})
+    page = await chinese.new_page()
+    await page.goto(f"{up.console}/{NEWEST}")
+    await page.locator("#rows a[data-row]", has_text=LATER[-4:]).click()
+    await expect(page.locator("#score")).to_contain_text("分数", timeout=WAIT_MS)
+    await pictures.take(page, "chinese")
+
+
+async def take_tour(up: Running, browser: Browser, pictures: Pictures) -> None:
+    """All steps."""
+    context = await browser.new_context(locale="en", viewport={"width": 1440, "height": 900})
+    page = await context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    tour = Tour(up, page, TourPayments(up.gateway, up.environment), pictures)
+    await tour.log_in()
+    await tour.case_appears()
+    amount = await tour.earlier_customer()
+    await tour.case_understood()
+    await tour.case_closed()
+    await tour.later_customer(amount)
+    await tour.next_case()
+    await views_of_others(browser, up, await context.storage_state(), pictures)
+    assert complaints == []
+
+
+async def main() -> None:
+    """Parse the flags, take the tour."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=Path, metavar="DIRECTORY", help="where to write them (default: nowhere)")
+    parser.add_argument("--log", type=Path, help="output of a running `fraudstream up --plain`, to use that one")
+    parser.add_argument("--chromium", default="chromium", help="path of the browser")
+    args = parser.parse_args()
+    pictures = Pictures(args.pictures)
+    with tempfile.TemporaryDirectory() as directory:
+        board = Path(directory, "board.svg")
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=args.chromium, args=["--no-sandbox"])
+            if args.log:
+                await take_tour(Running(said(args.log)), browser, pictures)
+                return
+            async with running(board, Path(directory, "log")) as up:
+                await take_tour(up, browser, pictures)
+            page = await browser.new_page(viewport={"width": 1440, "height": 900})
+            await page.goto(board.as_uri())
+            await pictures.take(page, "board", 1)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
