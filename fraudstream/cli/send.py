@@ -43,7 +43,11 @@ def add_parser(subparsers: Subparsers) -> None:
         "--url", metavar="URL", default=None, help="of the gateway (default: that of gateway.host and gateway.port)"
     )
     parser.add_argument(
-        "--deadline-ms", metavar="MS", type=positive_count, default=1_000, help="how long to wait (default: 1000)"
+        "--deadline-ms",
+        metavar="MS",
+        type=positive_count,
+        default=1_000,
+        help="how long to wait, up to 10000 (default: 1000)",
     )
     parser.add_argument("--key-file", metavar="FILE", help="file with the API key or access token")
     parser.add_argument("--idempotency-key", metavar="TEXT", help="stands for the event_id of payments without one")

@@ -65,7 +65,13 @@ def _sums(page: str) -> dict[str, float]:
 
 
 def _summary(values: Mapping[str, float]) -> str:
-    """The metrics that the board shows of a worker, or of the case agent."""
+    """The metrics that the board shows of a worker, the gateway, the history or the case agent.
+
+    >>> _summary({"gateway_in_flight_payments": 0.0, "gateway_answers_total": 12.0, "lag_records": 0.0})
+    '12 answers, 0 in flight'
+    >>> _summary({"history_expired_rows_total": 0.0, "history_rows_total": 40.0, "lag_records": 3.0})
+    '40 rows kept, lag 3'
+    """
 
     def count(name: str) -> str:
         return f"{values.get(name, 0):,.0f}"
@@ -78,4 +84,8 @@ def _summary(values: Mapping[str, float]) -> str:
             "partitions stopped": "stopped_partitions",
         }
         return ", ".join([decided, *(f"{count(name)} {what}" for what, name in faults.items() if values.get(name))])
+    if "gateway_in_flight_payments" in values:
+        return f"{count('gateway_answers_total')} answers, {count('gateway_in_flight_payments')} in flight"
+    if "history_expired_rows_total" in values:
+        return f"{count('history_rows_total')} rows kept, lag {count('lag_records')}"
     return f"{count('case_alerts_total')} alerts grouped, lag {count('lag_records')}"

@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from playwright.async_api import expect
 
 from fraudstream.cases.policy import Approval, CasePolicy, Queue, ServiceLevel
 from fraudstream.contracts import Label
 from tests.integration.cases.case_cluster import CaseCluster, eventually
-from tests.integration.console.browser import Analyst, analyst, put_rules_in_force, suspicious
+from tests.integration.console.browser import WAIT_MS, Analyst, analyst, put_rules_in_force, suspicious
 from tests.integration.console.running_console import RunningConsole, running_console
 from tests.unit.history.filled_store import fill
 from tests.unit.history.log_records import payment
@@ -73,29 +74,35 @@ async def approves(sue: Analyst) -> None:
     await sue.sees("#message", "Approved: the case is closed as confirmed fraud.")
 
 
-async def works_the_rest(ann: Analyst) -> None:
-    """The next is put aside, the one after it escalated, the third closed as a false positive, the fourth released."""
+async def takes_next(ann: Analyst, *before: str) -> str:
+    """The account of the case that she gets, which is none of `before`."""
     await ann.press("t")
-    await ann.sees("h1", "1002")
+    await ann.sees("#head", "In review by ann")
+    for each in before:
+        await expect(ann.page.locator("h1")).not_to_contain_text(each, timeout=WAIT_MS)
+    return (await ann.page.locator("h1").inner_text())[-4:]
+
+
+async def works_the_rest(ann: Analyst) -> tuple[str, str]:
+    """One is put aside, one escalated, one closed as a false positive, one released. Returns the first, the third."""
+    aside = await takes_next(ann, "1001")
     await ann.press("z")
     await ann.page.get_by_label("For how long").select_option(index=0)
     await ann.page.locator("#snooze-dialog textarea").fill("the merchant answers tomorrow")
     await ann.press("Control+Enter")
     await ann.sees("#message", "The case is put aside.")
-    await ann.press("t")
-    await ann.sees("h1", "1003")
+    escalated = await takes_next(ann, aside)
     await ann.press("e", "Tab")
     await ann.writes("a large customer")
     await ann.sees("#head", "Escalated to senior")
-    await ann.press("t")
-    await ann.sees("h1", "1004")
+    genuine = await takes_next(ann, escalated)
     await ann.press("g")
     await ann.writes("bought a flight")
     await ann.sees("#message", "Closed as false positive.")
-    await ann.press("t")
-    await ann.sees("h1", "1005")
+    await takes_next(ann, genuine)
     await ann.press("r")
     await ann.sees("#message", "The case is back in the queue.")
+    return aside, genuine
 
 
 async def opens_a_case_by_hand(ann: Analyst) -> None:
@@ -109,16 +116,16 @@ async def opens_a_case_by_hand(ann: Analyst) -> None:
     await ann.sees("#notes", "a call of the branch")
 
 
-async def finds_what_she_did(ann: Analyst) -> None:
+async def finds_what_she_did(ann: Analyst, aside: str, genuine: str) -> None:
     """By words and by status; she keeps the view, and comes back to it."""
     await ann.press("q")
     await ann.page.click("#status-filter a:has-text('Put aside')")
-    await ann.sees("#rows", "1002")
+    await ann.sees("#rows", aside)
     await ann.page.click("#status-filter a:has-text('All')")
     await ann.press("/")
     await ann.page.keyboard.type("flight")
     await ann.press("Enter")
-    await ann.sees("#rows", "1004")
+    await ann.sees("#rows", genuine)
     await ann.sees("#rows .foot", "1 case")
     await ann.page.click("#save-view summary")
     await ann.page.fill("#save-view [name=name]", "flights")
@@ -126,7 +133,7 @@ async def finds_what_she_did(ann: Analyst) -> None:
     await ann.sees("#views [aria-current]", "flights")
     await ann.press("q")
     await ann.page.locator("#views a", has_text="flights").click()
-    await ann.sees("#rows", "1004")
+    await ann.sees("#rows", genuine)
 
 
 async def looks_at_the_day(sue: Analyst) -> None:
@@ -173,9 +180,9 @@ async def test_an_analysts_day(console: RunningConsole, chromium: str) -> None:
         await sue.log_in(console.url, "sue")
         await approves(sue)
         await ann.sees("#head", "Closed, confirmed fraud")  # without loading the page again
-        await works_the_rest(ann)
+        aside, genuine = await works_the_rest(ann)
         await opens_a_case_by_hand(ann)
-        await finds_what_she_did(ann)
+        await finds_what_she_did(ann, aside, genuine)
         await looks_at_the_day(sue)
         await logs_out(ann)
         assert ann.complaints == sue.complaints == []

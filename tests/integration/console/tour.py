@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import re
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +30,7 @@ START_S: Final = 1_200.0  # on a busy machine, compiling the kernel included
 WAIT_MS: Final = 60_000
 SIZE_MAX: Final = 150_000  # bytes of a picture
 COLOURS: Final = 128
-AMOUNTS: Final = tuple(f"{euros}.00" for euros in range(48, 120, 4))
+AMOUNTS: Final = tuple(f"{euros}.00" for euros in range(60, 260, 16))
 NEWEST: Final = "?order=newest"
 RISK: Final = "merchant_risk_last_2"  # a part of the score
 
@@ -141,8 +142,7 @@ class Tour:
         assert decision["outcome"] == "allow", decision
         explained = await self._payments.explained(decision)
         assert risk_in(explained) is None, explained
-        terminal = [f"$ fraudstream send < {decision['event_id']}.json", told(decision)]
-        await self._terminal("earlier", terminal + part_lines(explained))
+        await self._terminal("earlier", decision, explained)
         return amount
 
     async def case_understood(self) -> None:
@@ -178,8 +178,7 @@ class Tour:
         assert decision["outcome"] == "review", decision
         explained = await self._payments.explained(decision)
         assert risk_in(explained) == "1", explained
-        terminal = [f"$ fraudstream send < {decision['event_id']}.json", told(decision)]
-        await self._terminal("later", terminal + part_lines(explained))
+        await self._terminal("later", decision, explained)
 
     async def next_case(self) -> None:
         """The case of that purchase has the shop's risk among the parts of its score."""
@@ -189,25 +188,18 @@ class Tour:
         await self.sees("#score", RISK)
         await self._pictures.take(page, "next-case")
 
-    async def _terminal(self, name: str, lines: Sequence[str]) -> None:
-        """A picture of lines on a terminal."""
+    async def _terminal(self, name: str, decision: Mapping[str, Any], explained: str) -> None:
+        """A picture of what the two commands print, of the explanation the lines that matter here."""
+        event, account = decision["event_id"], decision["account_id"]
+        shown = [line for line in explained.splitlines() if re.search(r"^Score |bits +(base_|amount_|merchant_)", line)]
+        lines = ["$ fraudstream send - < payment.json", json.dumps(decision), ""]
+        lines += [f"$ fraudstream explain --event {event} --account {account}", "…", *shown, "…"]
         page = await self._page.context.new_page()
-        await page.set_viewport_size({"width": 900, "height": 48 + 24 * len(lines)})
-        await page.set_content("<pre style='font: 16px/24px monospace; margin: 20px; color: #222'></pre>")
+        await page.set_content("<pre style='font: 16px/24px monospace; white-space: pre-wrap; margin: 20px'></pre>")
         await page.locator("pre").evaluate("(pre, text) => { pre.textContent = text }", "\n".join(lines))
+        await page.set_viewport_size({"width": 900, "height": 24 * (len(lines) + 4)})
         await self._pictures.take(page, name)
         await page.close()
-
-
-def told(decision: Mapping[str, Any]) -> str:
-    """The decision in a line."""
-    return ", ".join(f"{name}: {decision[name]}" for name in ("account_id", "outcome", "score"))
-
-
-def part_lines(explained: str) -> list[str]:
-    """What an explanation says of the score and of the shop."""
-    shown = [line for line in explained.splitlines() if re.search(r"^Score |bits +(base_rate|amount_|merchant_)", line)]
-    return ["", "$ fraudstream explain --event … --account …", *shown]
 
 
 def risk_in(explained: str) -> str | None:
