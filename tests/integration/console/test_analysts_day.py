@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -169,10 +170,14 @@ async def logs_out(ann: Analyst) -> None:
 async def test_an_analysts_day(console: RunningConsole, chromium: str) -> None:
     for name, role in (("ann", "analyst"), ("sue", "senior"), ("olga", "auditor")):
         await console.add_user(name, role)  # type: ignore[arg-type]
+    now_ms = time.time_ns() // 1_000_000  # so that the overview of today has the cases
     async with analyst(chromium) as ann, analyst(chromium) as sue:
         await ann.log_in(console.url, "ann")
         await console.cluster.publish_alerts(
-            [suspicious(f"a{n}", f"account-100{n}", severity) for n, severity in enumerate(SEVERITIES, 1)]
+            [
+                msgspec.structs.replace(suspicious(f"a{n}", f"account-100{n}", severity), occurred_at_ms=now_ms)
+                for n, severity in enumerate(SEVERITIES, 1)
+            ]
         )
         await ann.sees("#status-filter", "Active 6")
         await takes_the_most_urgent(ann)
