@@ -161,7 +161,7 @@ async def audits(olga: Analyst) -> str:
 async def logs_out(ann: Analyst) -> None:
     """The way back leads to the log-in."""
     await ann.page.get_by_role("button", name="Log out").click()
-    await ann.sees("main", "logged out")
+    await ann.sees("h1", "Log in")
     await ann.page.go_back()
     await ann.page.reload()
     await ann.sees("h1", "Log in")
