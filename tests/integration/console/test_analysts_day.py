@@ -123,6 +123,7 @@ async def finds_what_she_did(ann: Analyst, aside: str, genuine: str) -> None:
     await ann.page.click("#status-filter a:has-text('Put aside')")
     await ann.sees("#rows", aside)
     await ann.page.click("#status-filter a:has-text('All')")
+    await ann.sees("#status-filter [aria-current]", "All")
     await ann.press("/")
     await ann.page.keyboard.type("flight")
     await ann.press("Enter")
