@@ -150,7 +150,7 @@ async def looks_at_the_day(sue: Analyst) -> None:
 
 async def audits(olga: Analyst) -> str:
     """The export of what ann did and saw."""
-    await olga.page.get_by_role("link", name="Audit").click()
+    await olga.page.get_by_role("link", name="Audit", exact=True).click()
     await olga.page.get_by_placeholder("User", exact=True).fill("ann")
     await olga.press("Enter")
     await olga.sees(".rows", "ann")
