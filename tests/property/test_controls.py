@@ -26,19 +26,10 @@ from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import compile_rule_set
 from tests.oracle.catalogues import CATALOGUES
 from tests.property.judged_log import Judgement, judgements
+from tests.property.listing_rules import FIRST, SECOND
 from tests.property.payment_logs import BEGIN_MS, DAY_MS, HOUR_MS, Log, logs
 from tests.property.profile import EXAMPLES
-from tests.property.rule_sets import RULES
 
-LISTS = """
-lists:
-  devices: {of: device_id, kind: deny, description: gone}
-  merchants: {of: merchant_id, kind: allow, description: trusted}
-"""
-ASKS = RULES["burst/far.yaml"].replace("00000003", "00000009").replace("status: shadow", "status: live")
-LISTED = ASKS.replace("account.speed_kmh > 900", "device_id in lists.devices and merchant_id not in lists.merchants")
-FIRST = {"features.yaml": CATALOGUES["paned"], **RULES, "lists.yaml": LISTS, "lists/asked.yaml": LISTED}
-SECOND = {**FIRST, "score.yaml": RULES["score.yaml"].replace("threshold: 0.4", "threshold: 0.7")}
 OTHER_STATE = {**FIRST, "features.yaml": CATALOGUES["paned"].replace("window: 1h", "window: 2h")}
 RULE_SETS = [compile_rule_set(texts) for texts in (FIRST, SECOND, OTHER_STATE)]
 ENGINES = {rule_set.digest: Engine(rule_set) for rule_set in RULE_SETS}

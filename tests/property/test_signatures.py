@@ -24,9 +24,9 @@ from fraudstream.engine.log import controls_in, read_log, rule_sets_named
 from fraudstream.engine.records import Record, records_of
 from fraudstream.engine.rule_set import compile_rule_set
 from tests.property.judged_log import Judgement, judgements
+from tests.property.listing_rules import FIRST, SECOND
 from tests.property.payment_logs import BEGIN_MS, DAY_MS, Event, Log, logs
 from tests.property.profile import EXAMPLES
-from tests.property.test_controls import FIRST, SECOND
 
 CONTROLS, LABELS = SigningSecrets("control", {"c": b"c" * 32}), SigningSecrets("label", {"l": b"l" * 32})
 REQUIRED = RecordSignatures(CONTROLS, LABELS)
