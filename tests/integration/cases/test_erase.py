@@ -238,5 +238,6 @@ async def test_a_case_that_one_of_the_account_was_merged_into_goes_too_even_afte
         assert (await view.ids_of_account(account), await view.ids_of_account(other)) == ([], [])
         assert await view.case(case_id_of(d.kept, "c1")) is not None
         assert (await d.run(capsys, "erase", account, "--check"))[0] == 0
-    done = [record.event.detail for record in await d.audited() if record.event.outcome == "done"]
+    events = [record.event for record in await d.audited() if record.event.action == "erase"]
+    done = [event.detail for event in events if event.outcome == "done"]
     assert done == [f"override: request 4; merged cases: {case_id}"]
