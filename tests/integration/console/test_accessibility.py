@@ -40,7 +40,11 @@ VISITS: Final[Mapping[str, tuple[str, ...]]] = {
     "/password": ("/password",),
     "/login": (),  # the fixture looks at it, before the log-in
 }
-NOT_PAGES: Final = {"/audit/export", "/live", "/healthz", "/readyz", "/login/openid", "/login/openid/callback"}
+NOT_PAGES: Final = {
+    *("/audit/export", "/cases/{case_id}/report"),
+    *("/live", "/healthz", "/readyz"),
+    *("/login/openid", "/login/openid/callback"),
+}
 SCHEMES: Final = ("light", "dark")
 DIALOGS: Final = "dialog[id]"
 LANGUAGES: Final = {"en": "en", "zh-CN": "zh-Hans"}  # of the browser: of the page
