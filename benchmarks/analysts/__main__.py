@@ -14,9 +14,7 @@ import asyncio
 import json
 import re
 import statistics
-import tempfile
 import time
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -24,14 +22,13 @@ from typing import Any, Final
 import httpx
 import msgspec
 from aiokafka import AIOKafkaProducer
-from playwright.async_api import async_playwright
 
 from benchmarks.analysts.analyst import LoadAnalyst, Tally
+from benchmarks.analysts.measured_console import console_and_browser
 from benchmarks.analysts.row_watch import first_row_ms, seen_at_ms, watch_rows
 from fraudstream.contracts.headers import origin_header, source_header
-from fraudstream.embedded import embedded_broker, embedded_redis
 from tests.integration.cases.case_cluster import CaseCluster
-from tests.integration.console.running_console import PASSWORD, RunningConsole, running_console
+from tests.integration.console.running_console import PASSWORD, RunningConsole
 from tests.unit.cases.events import alert
 
 BACKLOG: Final = 200
@@ -149,14 +146,8 @@ async def main() -> None:
     parser.add_argument("--think", type=float, default=3.0, help="mean seconds on each page")
     parser.add_argument("--chromium", default="chromium", help="path of the browser")
     args = parser.parse_args()
-    unique = uuid.uuid4().hex[:8]
-    with tempfile.TemporaryDirectory() as directory, embedded_broker() as broker, embedded_redis() as redis_url:
-        cluster = CaseCluster(broker, redis_url, lambda name: f"{name}-{unique}")
-        await cluster.create_topics()
-        async with running_console(cluster, Path(directory) / "log") as console, async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=args.chromium, args=["--no-sandbox"])
-            print(json.dumps(await run(args, console, browser), indent=1))
-            await browser.close()
+    async with console_and_browser(args.chromium) as (console, browser):
+        print(json.dumps(await run(args, console, browser), indent=1))
 
 
 if __name__ == "__main__":

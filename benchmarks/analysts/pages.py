@@ -12,19 +12,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import tempfile
-import uuid
-from pathlib import Path
 from typing import Any, Final
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from benchmarks.analysts.__main__ import quantiles
+from benchmarks.analysts.measured_console import console_and_browser
 from benchmarks.analysts.row_watch import first_row_ms
-from fraudstream.embedded import embedded_broker, embedded_redis
-from tests.integration.cases.case_cluster import CaseCluster
 from tests.integration.console.browser import Analyst, put_rules_in_force, suspicious
-from tests.integration.console.running_console import RunningConsole, running_console
+from tests.integration.console.running_console import RunningConsole
 from tests.unit.history.filled_store import fill
 from tests.unit.history.log_records import payment
 
@@ -110,14 +106,8 @@ async def main() -> None:
     parser.add_argument("--loads", type=int, default=20, help="of the queue, for its time")
     parser.add_argument("--chromium", default="chromium", help="path of the browser")
     args = parser.parse_args()
-    unique = uuid.uuid4().hex[:8]
-    with tempfile.TemporaryDirectory() as directory, embedded_broker() as broker, embedded_redis() as redis_url:
-        cluster = CaseCluster(broker, redis_url, lambda name: f"{name}-{unique}")
-        await cluster.create_topics()
-        async with running_console(cluster, Path(directory) / "log") as console, async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=args.chromium, args=["--no-sandbox"])
-            print(json.dumps(await run(args, console, browser), indent=1))
-            await browser.close()
+    async with console_and_browser(args.chromium) as (console, browser):
+        print(json.dumps(await run(args, console, browser), indent=1))
 
 
 if __name__ == "__main__":
