@@ -32,6 +32,7 @@ import numpy as np
 from benchmarks.contender import Worker, worker
 from benchmarks.kafka import RULES
 from benchmarks.payments import payments
+from benchmarks.worker_environment import worker_environment
 from fraudstream.cli.settings import Override, Settings, load_settings
 from fraudstream.cli.topics import wanted_topics
 from fraudstream.embedded.broker import embedded_broker
@@ -78,7 +79,7 @@ def main() -> None:
         servers = args.kafka or stack.enter_context(embedded_broker())
         settings = _settings(servers, args.rules, is_kafka=args.kafka is not None)
         asyncio.run(apply_topics(settings.kafka.brokers(), wanted_topics(settings)))
-        running = stack.enter_context(worker(servers, _environment(settings)))
+        running = stack.enter_context(worker(servers, worker_environment(settings)))
         _until_ready(running)
         gateways = [stack.enter_context(_gateway(settings, number)) for number in range(args.gateways)]
         begin = 0
@@ -252,17 +253,6 @@ def _settings(servers: str, rules: str, *, is_kafka: bool) -> Settings:
     )
     given |= {f"topics.{topic}": f"{run}-{topic.replace('_', '-')}" for topic in names}
     return load_settings(None, {}, [Override(setting, value, "benchmark") for setting, value in given.items()])
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """All settings in the form that `contender.worker` accepts."""
-    named: dict[str, str] = {}
-    for section in ("rules", "topics", "worker"):
-        for name, value in msgspec.structs.asdict(getattr(settings, section)).items():
-            if value is not None:
-                text = str(value).lower() if isinstance(value, bool) else str(value)
-                named[f"{section}_{name}".upper()] = text
-    return named
 
 
 def _until_ready(running: Worker) -> None:

@@ -23,12 +23,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from benchmarks.contender import SMALL_RULES, Worker, run_script, run_to, worker
 from benchmarks.latency import measure_on
 from benchmarks.payments import PARTITIONS, publish
 from benchmarks.throughput import ACCOUNT_RULES
+from benchmarks.worker_environment import worker_environment
 from fraudstream.cli.settings import Override, Settings, load_settings
 from fraudstream.cli.shipped import shipped
 from fraudstream.cli.topics import wanted_topics
@@ -74,7 +73,7 @@ def _throughput(args: argparse.Namespace, name: str, interval_s: float) -> dict[
     asyncio.run(apply_topics(settings.kafka.brokers(), wanted_topics(settings)))
     asyncio.run(publish(args.kafka, settings.topics.payments, load, args.count, args.accounts, args.partitions))
     with ExitStack() as stack:
-        running = [stack.enter_context(worker(args.kafka, _environment(settings))) for _ in range(args.workers)]
+        running = [stack.enter_context(worker(args.kafka, worker_environment(settings))) for _ in range(args.workers)]
         spent = run_to(running, args.count)
     floor = run_script("benchmarks.floor", args.kafka, settings.topics.payments, args.count)
     return {
@@ -93,7 +92,7 @@ def _latency(args: argparse.Namespace, name: str, interval_s: float) -> dict[str
     settings = _settings(args, rules, interval_s, decisions=True)
     asyncio.run(apply_topics(settings.kafka.brokers(), wanted_topics(settings)))
     topics = settings.topics
-    with worker(args.kafka, _environment(settings)) as running:
+    with worker(args.kafka, worker_environment(settings)) as running:
         _until_ready(running, args.partitions * (1 + sum("-by-" in topic.name for topic in wanted_topics(settings))))
         found = asyncio.run(
             measure_on(args.kafka, topics.payments, topics.decisions, load, args.rate, args.seconds, args.accounts)
@@ -120,17 +119,6 @@ def _settings(args: argparse.Namespace, rules: Path, interval_s: float, decision
     )
     given |= {f"topics.{topic}": f"{run}-{topic.replace('_', '-')}" for topic in names}
     return load_settings(None, {}, [Override(setting, value, "benchmark") for setting, value in given.items()])
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """All settings in the form that `contender.worker` accepts."""
-    named: dict[str, str] = {}
-    for section in ("rules", "topics", "worker"):
-        for name, value in msgspec.structs.asdict(getattr(settings, section)).items():
-            if value is not None:
-                text = str(value).lower() if isinstance(value, bool) else str(value)
-                named[f"{section}_{name}".upper()] = text
-    return named
 
 
 def _until_ready(running: Worker, partitions: int) -> None:
