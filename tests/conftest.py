@@ -7,6 +7,7 @@ Tests of a session share the brokers: take topic and group names from `unique_na
 that run a test on Apache Kafka, or on both brokers.
 """
 
+import logging
 import os
 import shutil
 import uuid
@@ -61,6 +62,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for mark, count in config.stash.get(DESELECTED, {}).items():
         if count:
             terminalreporter.write_line(f"deselected {count} {MISSING[mark]}")
+
+
+@pytest.fixture(autouse=True)
+def logs_of_the_test() -> Iterator[None]:
+    """What a command sets up for logs ends with its test: else later logs go to the closed stream of its output."""
+    root = logging.getLogger()
+    level, before = root.level, list(root.handlers)
+    yield
+    for handler in [each for each in root.handlers if type(each) is logging.StreamHandler and each not in before]:
+        root.removeHandler(handler)
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -27,25 +27,27 @@ class OverviewDesk:
 
     def __init__(self, index: CaseIndex, live: LiveChanges, zone: ZoneInfo, now_ms: Callable[[], int]) -> None:
         self._index, self._live, self._zone, self._now_ms = index, live, zone, now_ms
-        self._kept: dict[tuple[int, Team | None], CaseFigures] = {}
+        self._kept: dict[tuple[int, Team | None], tuple[int, CaseFigures]] = {}  # with the sequence before it was made
+        self._told = live.sequence
         self._asking = asyncio.Lock()  # many who ask at once share one answer
 
     async def case_figures(self, days: int, team: Team | None) -> CaseFigures:
-        """The overview of the last `days` days, for what the team sees; at most `KEPT_MS` old."""
+        """The overview of the last `days` days, for what the team sees; at most `KEPT_MS` old, and with every change
+        that open pages have been told of."""
         async with self._asking:
-            found = self._kept.get((days, team))
-            if found is None or not 0 <= self._now_ms() - found.at_ms <= KEPT_MS:
+            sequence, found = self._kept.get((days, team), (-1, None))
+            if found is None or sequence < self._told or not 0 <= self._now_ms() - found.at_ms <= KEPT_MS:
+                sequence = self._live.sequence
                 found = await asyncio.to_thread(case_figures, self._index.tally, days, team, self._zone, self._now_ms())
                 if len(self._kept) >= KEPT_MAX:
                     self._kept.clear()
-                self._kept[days, team] = found
+                self._kept[days, team] = sequence, found
             return found
 
     async def run(self) -> None:
         """Until cancelled: tell open pages that cases have changed."""
-        told = self._live.sequence
         while True:
             await asyncio.sleep(TOLD_S)
-            if self._live.sequence != told:
-                told = self._live.sequence
+            if self._live.sequence != self._told:
+                self._told = self._live.sequence
                 self._live.on_page(PAGE)

@@ -200,6 +200,21 @@ async def test_open_pages_are_told_once_of_many_changes(
     assert told == ["overview"]
 
 
+async def test_a_page_that_was_told_of_a_change_shows_it(
+    console: ConsoleUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Open pages ask again when they are told, and then not before the next change."""
+    monkeypatch.setattr(desk_module, "TOLD_S", 0)
+    desk = OverviewDesk(console.index, console.live, UTC, lambda: NOW_MS)
+    assert (await desk.case_figures(7, None)).backlog == ()
+    await console.put(alerted("a1", 0))
+    assert (await desk.case_figures(7, None)).backlog == (), "an answer is kept, as the clock stands"
+    running = asyncio.create_task(desk.run())
+    await soon()
+    running.cancel()
+    assert [line.cases for line in (await desk.case_figures(7, None)).backlog] == [1]
+
+
 async def test_the_queue_shows_the_filters_of_a_link_and_removes_each(console: ConsoleUnderTest) -> None:
     await console.put(*CASES)
     client = await console.logged_in("ann", "senior")
