@@ -21,7 +21,7 @@ Level = Literal["warned", "breached"]  # what the service level of a case has co
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 
 
-class CaseRow(msgspec.Struct, frozen=True):
+class CaseRow(msgspec.Struct, frozen=True, gc=False):
     """The row of a case at one version. `partition`: of the topic `cases`. `urgency`: see `cases.priority`.
 
     `breach_due_ms`: when its service level will be breached next; `level`: what it has come to.

@@ -27,7 +27,7 @@ from fraudstream.contracts.fields import Channel, Identifier, Severity, Tag, Tex
 POSITION_KEY: Final = b"position"  # of records of the topic that are no cases, but the case agent's own
 
 
-class CaseAlert(msgspec.Struct, frozen=True, omit_defaults=True):
+class CaseAlert(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Summary of an alert, as its case stores it; the complete alert is on the `alerts` topic under `alert_id`.
 
     `channel`, `partner_id`, `merchant_id`: of its payment; absent in records of earlier releases. `account_id`: if it
@@ -48,7 +48,7 @@ class CaseAlert(msgspec.Struct, frozen=True, omit_defaults=True):
     account_id: Identifier | None = None
 
 
-class CaseNote(msgspec.Struct, frozen=True, omit_defaults=True):
+class CaseNote(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A text that an analyst wrote on a case, with the action that it came with. It is never changed or removed.
 
     `at_ms`: when the analyst acted, ms since the epoch, UTC, as the action states.
@@ -60,7 +60,7 @@ class CaseNote(msgspec.Struct, frozen=True, omit_defaults=True):
     text: Text
 
 
-class CaseProposal(msgspec.Struct, frozen=True, omit_defaults=True):
+class CaseProposal(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A closing that a second person is to approve. `actor`, `at_ms`: who proposed it, and when."""
 
     actor: Identifier
@@ -69,7 +69,7 @@ class CaseProposal(msgspec.Struct, frozen=True, omit_defaults=True):
     typology: Typology | None = None
 
 
-class CaseAssignment(msgspec.Struct, frozen=True, omit_defaults=True):
+class CaseAssignment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How a case was assigned by its queue. `number`: counts these assignments of the queue in one partition."""
 
     queue: Identifier
@@ -77,7 +77,7 @@ class CaseAssignment(msgspec.Struct, frozen=True, omit_defaults=True):
     number: int
 
 
-class CaseStep(msgspec.Struct, frozen=True, omit_defaults=True):
+class CaseStep(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An action that took effect: who did what, and the version of the case after it.
 
     `at_ms`: as the action states it, ms since the epoch, UTC. `detail`: to whom, for how long, as what: the plain value
@@ -91,7 +91,7 @@ class CaseStep(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: Text | None = None
 
 
-class Case(msgspec.Struct, frozen=True, omit_defaults=True):
+class Case(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The complete state of a case. `version` counts its changes from 1.
 
     Times are event times, ms since the epoch, UTC; `opened_at_ms` is the event time of the first alert, or when

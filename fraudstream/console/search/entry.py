@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from typing import Final, NamedTuple
+
+import msgspec
 
 from fraudstream.cases.amounts import AlertError, amount_minor
 from fraudstream.console.case_row import CaseRow, row_of
-from fraudstream.console.search.words import words_of
+from fraudstream.console.search.words import spaced_words, words_of
 from fraudstream.contracts import Case
 
 log = logging.getLogger(__name__)
@@ -16,23 +18,24 @@ log = logging.getLogger(__name__)
 ID_CHARACTERS_MIN: Final = 3  # of the beginning of an id; fewer are found as a whole id alone
 
 
-class CaseEntry(NamedTuple):
-    """A case as the index has it. `words`: of notes, rules, tags and the reason of a snooze. `account_words`: of
-    the ids of its accounts. `ids`: of the case, its payments and linked cases. `alerted_at_ms`: the time of the payment
-    of each listed alert. `amount_minor`: its sums by currency."""
+class CaseEntry(msgspec.Struct, frozen=True, gc=False):
+    """A case as the index has it. `text`: the words of notes, rules, tags and the reason of a snooze, between spaces.
+    `account_text`: likewise of the ids of its accounts. `ids`: of the case, its payments and linked cases.
+    `alerted_at_ms`: the time of the payment of each listed alert. `amount_minor`: its sums by currency."""
 
     row: CaseRow
-    words: Set[str]
-    account_words: Set[str]
-    ids: Set[str]
+    text: str
+    account_text: str
+    ids: tuple[str, ...]
     alerted_at_ms: tuple[int, ...]
     amount_minor: Mapping[str, int]
 
     def has(self, searched: SearchedText, *, account_parts: bool) -> bool:
         """Whether each part of the text is among the words, or an id or the beginning of one. Without `account_parts`
         an account id is found as a whole alone."""
+        words = frozenset(self.text.split())
         return all(
-            (part.words and part.words <= self.words) or self._has_id(part) or self._has_account(part, account_parts)
+            (part.words and part.words <= words) or self._has_id(part) or self._has_account(part, account_parts)
             for part in searched
         )
 
@@ -47,7 +50,7 @@ class CaseEntry(NamedTuple):
             return part.text in accounts
         if part.is_prefix and any(each.startswith(part.text) for each in accounts):
             return True
-        return bool(part.words) and part.words <= self.account_words
+        return bool(part.words) and part.words <= set(self.account_text.split())
 
 
 class SearchedPart(NamedTuple):
@@ -75,11 +78,11 @@ def entry_of(case: Case, partition: int) -> CaseEntry:
     texts = [*case.rules, *case.tags, *(note.text for note in case.notes)]
     if case.snooze is not None:
         texts.append(case.snooze.reason)
-    ids = {case.case_id, *case.links, *(line.event_id for line in case.alerts)}
+    ids = (case.case_id, *case.links, *(line.event_id for line in case.alerts))
     return CaseEntry(
         row=row_of(case, partition),
-        words=words_of("\n".join(texts)),
-        account_words=words_of("\n".join(case.accounts)),
+        text=spaced_words("\n".join(texts)),
+        account_text=spaced_words("\n".join(case.accounts)),
         ids=ids,
         alerted_at_ms=tuple(line.occurred_at_ms for line in case.alerts),
         amount_minor=_amounts_of(case),

@@ -104,8 +104,8 @@ def document_of(entry: CaseEntry) -> Document:
         document.add_integer("alerted_at_ms", at_ms)
     for each in entry.ids:
         add("ids", each)
-    add("words", " ".join(entry.words))
-    add("account_words", " ".join(entry.account_words))
+    add("words", entry.text)
+    add("account_words", entry.account_text)
     for order, place in zip(ORDERS, places_of(row), strict=True):
         document.add_integer(order, place)
     document.add_bytes("row", _encode_row(row))
