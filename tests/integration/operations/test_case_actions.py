@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
 
 import msgspec
 import pytest
@@ -18,27 +17,12 @@ from fraudstream.cli.settings import Override, load_settings
 from fraudstream.contracts import Alert, CaseAction, Label
 from fraudstream.operations.case_action_client import act_on_case
 from fraudstream.operations.case_actions import NoAnswerError, RejectedActionError, new_case_action
+from tests.brokers import on_both_brokers
 from tests.integration.cases.case_cluster import CaseCluster, accounts_of, eventually
 from tests.integration.operations.case_commands import CaseCommands, case_of, running_agent
 from tests.unit.cases.events import alert
 
-
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
-async def cluster(request: pytest.FixtureRequest, redis_url: str, unique_name: Callable[[str], str]) -> CaseCluster:
-    fenced = request.param == "kafka"
-    cluster = CaseCluster(request.getfixturevalue("kafka" if fenced else "broker"), redis_url, unique_name, fenced)
-    await cluster.create_topics()
-    return cluster
-
-
-@pytest.fixture
-async def view(redis_url: str) -> AsyncIterator[CaseView]:
-    """The view under the keys that the command line reads."""
-    view = CaseView(redis_url)
-    await view.clear()
-    yield view
-    await view.clear()
-    await view.close()
+pytestmark = on_both_brokers
 
 
 async def test_a_case_is_claimed_noted_closed_with_its_label_and_reopened(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -13,27 +12,12 @@ import pytest
 from fraudstream.cases.view import CaseView
 from fraudstream.cli.main import main
 from fraudstream.contracts import Case, DeadLetter, Label, Notice
+from tests.brokers import on_both_brokers
 from tests.integration.cases.case_cluster import CaseCluster, eventually
 from tests.integration.operations.case_commands import CaseCommands, case_of, running_agent
 from tests.unit.cases.events import alert
 
-
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
-async def cluster(request: pytest.FixtureRequest, redis_url: str, unique_name: Callable[[str], str]) -> CaseCluster:
-    fenced = request.param == "kafka"
-    cluster = CaseCluster(request.getfixturevalue("kafka" if fenced else "broker"), redis_url, unique_name, fenced)
-    await cluster.create_topics()
-    return cluster
-
-
-@pytest.fixture
-async def view(redis_url: str) -> AsyncIterator[CaseView]:
-    """The view under the keys that the command line reads."""
-    view = CaseView(redis_url)
-    await view.clear()
-    yield view
-    await view.clear()
-    await view.close()
+pytestmark = on_both_brokers
 
 
 async def notices(commands: CaseCommands, capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str]:
