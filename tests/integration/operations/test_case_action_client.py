@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
@@ -18,13 +17,6 @@ from tests.unit.console.console_app import case
 
 CASES = 20
 CASE = case()
-
-
-@pytest.fixture
-async def cluster(broker: str, redis_url: str, unique_name: Callable[[str], str]) -> CaseCluster:
-    cluster = CaseCluster(broker, redis_url, unique_name)
-    await cluster.create_topics()
-    return cluster
 
 
 def claim(case: Case, actor: str) -> CaseAction:

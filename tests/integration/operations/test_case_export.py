@@ -22,23 +22,6 @@ from tests.unit.cases.events import alert
 
 
 @pytest.fixture
-async def cluster(broker: object, redis_url: str, unique_name: Callable[[str], str]) -> CaseCluster:
-    cluster = CaseCluster(broker, redis_url, unique_name, False)  # type: ignore[arg-type]
-    await cluster.create_topics()
-    return cluster
-
-
-@pytest.fixture
-async def view(redis_url: str) -> AsyncIterator[CaseView]:
-    """The view under the keys that the command line reads."""
-    view = CaseView(redis_url)
-    await view.clear()
-    yield view
-    await view.clear()
-    await view.close()
-
-
-@pytest.fixture
 async def events(redis_url: str) -> AsyncIterator[Callable[[], AsyncIterator[AuditEvent]]]:
     """The events that wait for a console."""
     redis = Redis.from_url(redis_url, decode_responses=True)
