@@ -18,6 +18,7 @@ from fraudstream.cases.timers import acted, expired, paused, resumed, with_timer
 from fraudstream.cases.transitions import STATUS_AFTER
 from fraudstream.contracts import Case, CaseAction
 from fraudstream.contracts.case import CaseAssignment, CaseProposal
+from fraudstream.contracts.case_files import AttachedFile
 from fraudstream.contracts.case_timers import CaseSnooze
 from fraudstream.contracts.case_values import ActionName
 
@@ -99,6 +100,10 @@ def _changed(case: Case, action: CaseAction, name: ActionName, policy: CasePolic
             return replace(case, tags=(*case.tags, action.tag))
         case "untag":
             return replace(case, tags=tuple(each for each in case.tags if each != action.tag))
+        case "attach":
+            return replace(case, files=(*case.files, _attached(action)))
+        case "detach":
+            return replace(case, files=tuple(each for each in case.files if each.sha256 != action.sha256))
         case "close":
             return _closed(case, _proposal_of(action), acted_at_ms(action))
         case "approve":
@@ -112,6 +117,19 @@ def _changed(case: Case, action: CaseAction, name: ActionName, policy: CasePolic
             return case
         case "merge" | "split":
             raise AssertionError(f"{name} changes two cases: see `merging` and `splitting`")
+
+
+def _attached(action: CaseAction) -> AttachedFile:
+    file = action.file
+    assert file is not None, "the contract requires it"
+    return AttachedFile(
+        sha256=file.sha256,
+        file_name=file.file_name,
+        size_bytes=file.size_bytes,
+        media_type=file.media_type,
+        attached_by=action.actor,
+        attached_at_ms=acted_at_ms(action),
+    )
 
 
 def _snoozed(case: Case, action: CaseAction) -> Case:

@@ -1,6 +1,6 @@
 """Merges a case into another one, of its own account or of another one. Pure functions.
 
-The other case gets all alerts, notes and tags, and takes new alerts of every account while it is not closed. The merged
+The other case gets all alerts, notes, tags and files, and takes new alerts of every account while it is not closed. The merged
 case is closed without a disposition, so it makes no label: the disposition of the other case labels the payments of
 both.
 
@@ -23,6 +23,7 @@ from fraudstream.cases.notices import ended
 from fraudstream.cases.policy import CasePolicy
 from fraudstream.cases.queueing import rejoined
 from fraudstream.cases.refusal import (
+    FILES_MAX,
     LINKS_MAX,
     NOTES_BYTES_MAX,
     TAGS_MAX,
@@ -33,6 +34,7 @@ from fraudstream.cases.refusal import (
 )
 from fraudstream.cases.steps import with_step
 from fraudstream.contracts import Case, CaseAction, CaseAlert, CaseNote
+from fraudstream.contracts.case_files import AttachedFile
 from fraudstream.contracts.fields import SEVERITIES
 
 ACCOUNTS_MAX: Final = 50
@@ -82,6 +84,8 @@ def _merge_rejected(case: Case, other: Case, action: CaseAction) -> RejectedActi
         )
     if len({*other.accounts, *case.accounts}) > ACCOUNTS_MAX:
         return RejectedAction("accounts_full", f"{about} would have more than {ACCOUNTS_MAX} accounts.")
+    if len(_files_of_both(other, case)) > FILES_MAX:
+        return RejectedAction("files_full", f"{about} cannot hold the files of both cases (at most {FILES_MAX}).")
     own = notes_after(case, action)
     if len(msgspec.json.encode(own)) > MERGED_NOTES_BYTES_MAX or len(
         msgspec.json.encode(_notes_of_both(other, own))
@@ -110,6 +114,7 @@ def _emptied(held: Held, action: CaseAction) -> Held:
         waiting_for=None,
         timers=(),
         snooze=None,
+        files=(),
     )
     memo = replace(held.memo, sources=(), digests=(), other_origins={})
     return Held(with_step(after, action), with_action(memo, action.action_id, after.version))
@@ -136,6 +141,7 @@ def _enlarged(into: Held, held: Held, action: CaseAction, policy: CasePolicy) ->
         partners=tuple(dict.fromkeys((*other.partners, *case.partners)))[:PARTNERS_KEPT],
         notes=_notes_of_both(other, notes_after(case, action)),
         links=_links_of_both(other, case),
+        files=_files_of_both(other, case),
         tags=tuple(dict.fromkeys((*other.tags, *case.tags)))[:TAGS_MAX],
         other_accounts=tuple(dict.fromkeys(each for each in _accounts(other, case) if each != other.account_id)),
         split_from=other.split_from if case.split_from else None,
@@ -181,6 +187,12 @@ def _notes_of_both(other: Case, notes: tuple[CaseNote, ...]) -> tuple[CaseNote, 
 def _links_of_both(other: Case, case: Case) -> tuple[str, ...]:
     """The links of the case that the other one is merged into, with one to that if there is room."""
     return tuple(dict.fromkeys((*other.links, case.case_id)))[:LINKS_MAX]
+
+
+def _files_of_both(other: Case, case: Case) -> tuple[AttachedFile, ...]:
+    """The files of both cases by the times at which they were added; what both have is there once."""
+    files = sorted((*other.files, *case.files), key=lambda file: file.attached_at_ms)
+    return tuple({file.sha256: file for file in reversed(files)}.values())[::-1]
 
 
 def _memo_of_both(into: Held, held: Held, after: Case, listed: list[_Listed]) -> Memo:

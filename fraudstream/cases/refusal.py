@@ -42,6 +42,9 @@ RefusalCode = Literal[
     "already_tagged",  # tag
     "not_tagged",  # untag
     "tags_full",  # tag: the case has as many tags as it can hold
+    "already_attached",  # attach: the case has a file with these bytes
+    "not_attached",  # detach
+    "files_full",  # attach: the case has as many files as it can hold; merge: the files of both
     "unknown_other_case",  # merge: the partition has no such other case
     "other_closed",  # merge: the other case is closed
     "other_proposed",  # merge: a second person is to decide on the other case first
@@ -63,6 +66,7 @@ NOTES_BYTES_MAX: Final = 192 * 1024  # as JSON, so that a case stays below 1 MB,
 LINKS_MAX: Final = 50
 TAGS_MAX: Final = 20
 NOTICES_MAX: Final = 20
+FILES_MAX: Final = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ACTED_AT_MS_END: Final = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
@@ -94,6 +98,11 @@ def notes_after(case: Case, action: CaseAction) -> tuple[CaseNote, ...]:
 def own_alerts(case: Case) -> Iterator[CaseAlert]:
     """The listed alerts of the case's own account."""
     return (line for line in case.alerts if line.account_id is None)
+
+
+def has_file(case: Case, sha256: str | None) -> bool:
+    """Whether the case has a file with this digest."""
+    return any(each.sha256 == sha256 for each in case.files)
 
 
 def rejected(case: Case, action: CaseAction, other_open: str | None) -> RejectedAction | None:
@@ -244,6 +253,12 @@ def _by_details(case: Case, action: CaseAction, about: str) -> RejectedAction | 
             return RejectedAction("tags_full", f"{about} has {TAGS_MAX} tags: remove one first.")
         case "untag" if action.tag not in case.tags:
             return RejectedAction("not_tagged", f"{about} has no tag {action.tag}.")
+        case "attach" if action.file is not None and has_file(case, action.file.sha256):
+            return RejectedAction("already_attached", f"{about} has this file already.")
+        case "attach" if len(case.files) >= FILES_MAX:
+            return RejectedAction("files_full", f"{about} has {FILES_MAX} files: remove one first.")
+        case "detach" if not has_file(case, action.sha256):
+            return RejectedAction("not_attached", f"{about} has no file with the digest {action.sha256}.")
         case "link" if other == case.case_id:
             return RejectedAction("same_case", f"{about} cannot be linked to itself.")
         case "link" if other in case.links:

@@ -16,6 +16,7 @@ from fraudstream.contracts import Case, CaseAction, CaseStep
 from fraudstream.contracts.timestamps import utc_text
 
 STEPS_KEPT: Final = 100
+DIGITS_SHOWN: Final = 12  # of a file's digest; its name may say who it is about
 MERGED_STEPS_BYTES_MAX: Final = 8 * 1024
 STEPS_BYTES_MAX: Final = 32 * 1024  # as JSON, so that a case stays below 1 MB, the largest Kafka record
 
@@ -40,6 +41,7 @@ def step_added(case: Case, step: CaseStep) -> Case:
 def _detail(case: Case, action: CaseAction) -> str | None:
     """What the action has beyond its name and its note; who got the case, if its queue has assigned it."""
     until = until_ms(action)
+    sha256 = action.sha256 if action.file is None else action.file.sha256
     parts = (
         action.assignee,
         action.waiting_for,
@@ -52,6 +54,7 @@ def _detail(case: Case, action: CaseAction) -> str | None:
         action.tag,
         action.event_id,
         action.severity,
+        None if sha256 is None else sha256[:DIGITS_SHOWN],
         None if until is None else utc_text(until),
     )
     return " ".join(part for part in parts if part is not None) or None

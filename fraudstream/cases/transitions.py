@@ -34,6 +34,8 @@ STATUS_AFTER: Final[Mapping[ActionName, Mapping[CaseStatus, CaseStatus]]] = {
     "unlink": _SAME,
     "tag": _SAME,
     "untag": _SAME,
+    "attach": _SAME,
+    "detach": _SAME,
     "merge": dict.fromkeys(_SAME, "closed"),
     "split": _SAME,
     "close": dict.fromkeys(_SAME, "closed"),
@@ -50,7 +52,7 @@ BY_ASSIGNEE: Final[frozenset[ActionName]] = frozenset(
 
 # What is possible while a closing is proposed: it is to be decided on first.
 WHILE_PROPOSED: Final[frozenset[ActionName]] = frozenset(
-    ("note", "link", "unlink", "tag", "untag", "approve", "reject")
+    ("note", "link", "unlink", "tag", "untag", "attach", "approve", "reject")
 )
 
 

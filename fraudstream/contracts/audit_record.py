@@ -6,12 +6,11 @@ cannot be changed, removed or moved unnoticed (`fraudstream.audit.verification`)
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta
 
-from fraudstream.contracts.fields import Text
+from fraudstream.contracts.fields import Sha256, Text
 
 AuditAction = Literal[
     "start",  # of a chain
@@ -28,10 +27,10 @@ AuditAction = Literal[
     "unmask",
     "erase",  # an account's data: `fraudstream erase`
     "export",
+    "download",  # a file of a case
     "refuse",  # a request that its visitor may not make
 ]
 AuditOutcome = Literal["done", "asked", "refused", "failed", "locked"]
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256, hexadecimal.")]
 
 
 class AuditEvent(msgspec.Struct, frozen=True, omit_defaults=True):

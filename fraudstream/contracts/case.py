@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import force_setattr
 
+from fraudstream.contracts.case_files import AttachedFile
 from fraudstream.contracts.case_notices import CaseNotice
 from fraudstream.contracts.case_timers import CaseClock, CaseSnooze, CaseTimer
 from fraudstream.contracts.case_typologies import Typology
@@ -113,6 +114,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     closed their new alerts join it. `merged_into`: the case that has its alerts and notes now; it was closed by that,
     without a disposition. `split_from`: the case that its alerts were split off from; no new alert joins it.
     `assignment`: the last one that the queue has made by itself.
+    `files`: those that were added and not removed, in the order of the log.
     `amount_before_split`: at risk in the case before alerts were split off, if that was more: approvals go by it.
 
     Records of earlier builds have the statuses open and claimed, and the dispositions fraud and genuine.
@@ -158,6 +160,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     assignment: CaseAssignment | None = None
     steps: tuple[CaseStep, ...] = ()
     notices: tuple[CaseNotice, ...] = ()
+    files: tuple[AttachedFile, ...] = ()
 
     @property
     def accounts(self) -> tuple[str, ...]:

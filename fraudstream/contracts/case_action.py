@@ -13,11 +13,12 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import force_setattr
 
+from fraudstream.contracts.case_files import FileDescription
 from fraudstream.contracts.case_notices import NoticeId
 from fraudstream.contracts.case_timers import TimerName
 from fraudstream.contracts.case_typologies import Typology
 from fraudstream.contracts.case_values import SentAction, StoredDisposition, WaitingFor, present_disposition
-from fraudstream.contracts.fields import Identifier, Moment, Severity, Tag, Text
+from fraudstream.contracts.fields import Identifier, Moment, Severity, Sha256, Tag, Text
 
 ALERT_IDS_MAX: Final = 200  # as many alerts as a case lists
 REQUIRED_FIELDS: Final[Mapping[SentAction, tuple[str, ...]]] = {
@@ -31,6 +32,8 @@ REQUIRED_FIELDS: Final[Mapping[SentAction, tuple[str, ...]]] = {
     "unlink": ("other_case_id",),
     "tag": ("tag",),
     "untag": ("tag",),
+    "attach": ("file",),
+    "detach": ("sha256", "note"),
     "merge": ("other_case_id",),
     "split": ("alert_ids", "note"),
     "close": ("disposition",),
@@ -50,6 +53,8 @@ class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
     `absent`: of the timer `assignment`, who of the queue's analysts is absent and gets no case.
     `ask` sends the customer a notice about the payment `event_id` of a listed alert, which ends at `until`.
     `notice_id`: 128 random bits of the sender, of which the case keeps a digest.
+
+    `attach` adds a file, whose bytes the evidence store has by then. `detach` removes that with the digest `sha256`.
 
     `open` makes a case of `severity`, whose `case_id` is that of `cases.grouping.case_id_of`, with the action's id in
     place of an alert's.
@@ -88,6 +93,8 @@ class CaseAction(msgspec.Struct, frozen=True, omit_defaults=True):
     absent: tuple[Identifier, ...] = ()
     event_id: Identifier | None = None
     notice_id: NoticeId | None = None
+    file: FileDescription | None = None
+    sha256: Sha256 | None = None
 
     def __post_init__(self) -> None:
         for field in REQUIRED_FIELDS.get(self.action, ()):

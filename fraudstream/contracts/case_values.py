@@ -25,6 +25,8 @@ ActionName = Literal[
     "unlink",
     "tag",
     "untag",
+    "attach",
+    "detach",
     "merge",
     "split",
     "close",

@@ -29,6 +29,7 @@ __all__ = [
     "Moment",
     "Outcome",
     "Severity",
+    "Sha256",
     "Tag",
     "Text",
 ]
@@ -45,6 +46,7 @@ Identifier = Annotated[
     ),
 ]
 Text = Annotated[str, Meta(max_length=4096)]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256, hexadecimal.")]
 Tag = Annotated[
     str,
     Meta(

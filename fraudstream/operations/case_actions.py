@@ -12,6 +12,7 @@ from typing import NamedTuple, TypedDict, Unpack
 from fraudstream.cases.grouping import case_id_of
 from fraudstream.contracts import Case, CaseAction
 from fraudstream.contracts.case_action import ALERT_IDS_MAX
+from fraudstream.contracts.case_files import FileDescription
 from fraudstream.contracts.case_typologies import Typology
 from fraudstream.contracts.case_values import ActionName, Disposition, WaitingFor
 from fraudstream.contracts.fields import Severity
@@ -76,6 +77,8 @@ class ActionDetails(TypedDict, total=False):
     alert_ids: tuple[str, ...]
     event_id: str | None
     notice_id: str | None
+    file: FileDescription | None
+    sha256: str | None
     expected_version: int | None
 
 

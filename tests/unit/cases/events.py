@@ -3,6 +3,7 @@
 from typing import Any
 
 from fraudstream.contracts import Alert, CaseAction, NoticeAnswer, Payment, RuleHit
+from fraudstream.contracts.case_files import FileDescription
 
 
 def alert(
@@ -50,6 +51,11 @@ def action(name: Any, case_id: str, actor: str = "ann", action_id: str | None = 
         "acted_at": 5_000,
     }
     return CaseAction(**(values | fields))
+
+
+def description(digit: str = "a", **fields: Any) -> FileDescription:
+    """A file whose digest is one digit 64 times."""
+    return FileDescription(**({"sha256": digit * 64, "file_name": f"{digit}.pdf", "size_bytes": 10} | fields))
 
 
 NOTICE_ID = "0123456789abcdef" * 2

@@ -14,7 +14,7 @@ from fraudstream.cases.notices import AnsweredNotice, RefusedAnswer, open_notice
 from fraudstream.cases.refusal import NOTICES_MAX, RejectedAction
 from fraudstream.cases.store import CaseStore
 from fraudstream.contracts import Case
-from tests.unit.cases.events import action, alert, answer
+from tests.unit.cases.events import action, alert, answer, description
 
 USERS = st.sampled_from(("ann", "bob"))
 
@@ -30,6 +30,7 @@ class LifeOfACase(RuleBasedStateMachine):
         self.worker: str | None = None
         self.is_snoozed = False
         self.tags: list[str] = []
+        self.files: list[str] = []
         self.notice = ""  # id of the one that is open
         self.notices = 0
         self.version = 0
@@ -44,6 +45,7 @@ class LifeOfACase(RuleBasedStateMachine):
         if self.status == "closed":  # a new case
             self.case_id, self.status, self.worker, self.version = case_id_of("acc-1", alert_id), "new", None, 0
             self.tags = []
+            self.files = []
             self.notices = 0
         self.version += 1
 
@@ -145,6 +147,17 @@ class LifeOfACase(RuleBasedStateMachine):
         if self.send("untag", user, self.status != "closed" and tag in self.tags, tag=tag):
             self.tags.remove(tag)
 
+    @rule(user=USERS, digit=st.sampled_from(("a", "b")))
+    def attach(self, user: str, digit: str) -> None:
+        may = self.status != "closed" and digit not in self.files
+        if self.send("attach", user, may, file=description(digit)):
+            self.files.append(digit)
+
+    @rule(user=USERS, digit=st.sampled_from(("a", "b")))
+    def detach(self, user: str, digit: str) -> None:
+        if self.send("detach", user, self.status != "closed" and digit in self.files, sha256=digit * 64):
+            self.files.remove(digit)
+
     @rule(user=USERS)
     def close(self, user: str) -> None:
         may = self.status != "closed" and self.worker in (None, user)
@@ -183,6 +196,7 @@ class LifeOfACase(RuleBasedStateMachine):
         assert (case.status, case.version) == (self.status, self.version)
         assert self.status == "closed" or case.assignee == self.worker
         assert case.tags == tuple(self.tags)
+        assert [file.sha256[0] for file in case.files] == self.files
         assert (open_notice(case) is not None) == (self.notice != "")
         assert (case.snooze is not None) == self.is_snoozed
         assert (case.waiting_for is None) == (case.status != "waiting")

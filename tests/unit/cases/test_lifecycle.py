@@ -22,9 +22,10 @@ from fraudstream.cases.splitting import split
 from fraudstream.cases.transitions import BY_ASSIGNEE, STATUS_AFTER
 from fraudstream.contracts import Case, CaseAction, CaseNote
 from fraudstream.contracts.case import CaseProposal
+from fraudstream.contracts.case_files import AttachedFile
 from fraudstream.contracts.case_timers import CaseSnooze
 from fraudstream.contracts.case_values import ActionName, CaseStatus
-from tests.unit.cases.events import action, alert
+from tests.unit.cases.events import action, alert, description
 
 PAGE = (Path(__file__).parents[3] / "docs" / "cases.md").read_text()
 NEW = opened(alert())
@@ -36,6 +37,7 @@ CASES = {
     "escalated": replace(NEW, status="escalated", escalated_to="senior"),
     "closed": replace(NEW, status="closed", assignee="ann", disposition="false_positive"),
 }
+FILE = AttachedFile("a" * 64, "a.pdf", 10, "application/pdf", "ann", 1_000)
 DETAILS: dict[str, dict[str, Any]] = {
     "assign": {"assignee": "carol"},
     "wait": {"waiting_for": "partner"},
@@ -46,6 +48,8 @@ DETAILS: dict[str, dict[str, Any]] = {
     "unlink": {"other_case_id": "c2"},
     "tag": {"tag": "mule"},
     "untag": {"tag": "mule"},
+    "attach": {"file": description("b")},
+    "detach": {"sha256": "a" * 64},
     "merge": {"other_case_id": "c2"},
     "split": {"alert_ids": ("a1",)},
     "close": {"disposition": "confirmed_fraud", "typology": "mule"},
@@ -101,6 +105,7 @@ def test_each_status_allows_the_actions_of_the_table(status: str, name: str) -> 
         CASES[status],
         links=("c2",) if name == "unlink" else (),
         tags=("mule",) if name == "untag" else (),
+        files=(FILE,) if name == "detach" else (),
         snooze=CaseSnooze(9_000, "ann", 0, "n", 1) if name == "wake" else None,
         proposal=CaseProposal("carol", 0, "inconclusive") if name in ("approve", "reject") else None,
     )

@@ -37,6 +37,7 @@ from fraudstream.contracts import (
     UnjudgedDecision,
 )
 from fraudstream.contracts.case import CaseAssignment, CaseProposal
+from fraudstream.contracts.case_files import AttachedFile, FileDescription
 from fraudstream.contracts.case_notices import CaseNotice
 from fraudstream.contracts.case_timers import CaseClock, CaseSnooze, CaseTimer
 
@@ -128,6 +129,11 @@ CASE = Case(
             reply="not_me",
             answer_id="app-1",
             answered_at_ms=1_772_450_000_000,
+        ),
+    ),
+    files=(
+        AttachedFile(
+            "0123456789abcdef" * 4, "statement March.pdf", 48_211, "application/pdf", "r.holm", 1_772_440_000_000
         ),
     ),
     steps=(CaseStep(1_772_440_000_000, "r.holm", "assign", 3, "p.lund"),),
@@ -239,6 +245,8 @@ FULL: Mapping[str, msgspec.Struct] = {
         absent=("c.berg",),
         event_id="evt-1",
         notice_id="0123456789abcdef" * 2,
+        file=FileDescription("0123456789abcdef" * 4, "statement March.pdf", 48_211, "application/pdf"),
+        sha256="0123456789abcdef" * 4,
         note="The customer did not pay this.",
         schema_version=1,
     ),
