@@ -17,8 +17,8 @@ from fraudstream.cases.refusal import RejectedAction, acted_at_ms, notes_after, 
 from fraudstream.cases.timers import acted, expired, paused, resumed, with_timer
 from fraudstream.cases.transitions import STATUS_AFTER
 from fraudstream.contracts import Case, CaseAction
+from fraudstream.contracts.attached_file import AttachedFile
 from fraudstream.contracts.case import CaseAssignment, CaseProposal
-from fraudstream.contracts.case_files import AttachedFile
 from fraudstream.contracts.case_timers import CaseSnooze
 from fraudstream.contracts.case_values import ActionName
 

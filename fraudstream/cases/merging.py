@@ -1,8 +1,8 @@
 """Merges a case into another one, of its own account or of another one. Pure functions.
 
-The other case gets all alerts, notes, tags and files, and takes new alerts of every account while it is not closed. The merged
-case is closed without a disposition, so it makes no label: the disposition of the other case labels the payments of
-both.
+The other case gets all alerts, notes, tags and files, and takes new alerts of every account while it is not closed. The
+merged case is closed without a disposition, so it makes no label: the disposition of the other case labels the payments
+of both.
 
 Both cases change in one step, or neither. So both must be in one partition: a step writes one partition's cases.
 Alerts that the other case could not list would get no label when it is closed, so such a merge is refused.
@@ -34,7 +34,7 @@ from fraudstream.cases.refusal import (
 )
 from fraudstream.cases.steps import with_step
 from fraudstream.contracts import Case, CaseAction, CaseAlert, CaseNote
-from fraudstream.contracts.case_files import AttachedFile
+from fraudstream.contracts.attached_file import AttachedFile
 from fraudstream.contracts.fields import SEVERITIES
 
 ACCOUNTS_MAX: Final = 50

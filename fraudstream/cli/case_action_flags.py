@@ -21,7 +21,7 @@ WAIT_S_DEFAULT: Final = 30.0
 CASE_HELP: Final = "case_id, or its first 4 or more digits where they are unique"
 DETAILS: Final = (
     *("note", "disposition", "typology", "assignee", "waiting_for", "until", "escalate_to", "other_case_id"),
-    *("tag", "alert_ids", "event_id"),
+    *("tag", "alert_ids", "event_id", "sha256"),
 )
 _CASE: Final = "b42be4f85c73a1b99caaf5747089f7bc"
 
@@ -56,6 +56,11 @@ COMMANDS: Final[Mapping[ActionName, Command]] = {
     "unlink": Command("remove a link", "unlink {case} 8a1b77aef35c9f00c7cf9ca2d9b1e4d3"),
     "tag": Command("add a tag, by which cases are found", "tag {case} --tag mule_ring"),
     "untag": Command("remove a tag", "untag {case} --tag mule_ring"),
+    "attach": Command("add a file to a case, as evidence", "attach {case} statement.pdf"),
+    "detach": Command(
+        "remove a file from a case; the reason is a note",
+        'detach {case} 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 "of another customer"',
+    ),
     "merge": Command(
         "move the alerts and notes of cases into another one, and close them", "merge {case} --into 8a1b77aef35c"
     ),
@@ -157,6 +162,12 @@ def _add_details(action: argparse.ArgumentParser, name: ActionName) -> None:
             action.add_argument("other_case_id", metavar="OTHER", help="case_id of the other case, whole")
         case "tag" | "untag":
             action.add_argument("--tag", required=True, metavar="TAG", help="1 to 32 characters without spaces")
+        case "attach":
+            action.add_argument("path", metavar="FILE", help="at most evidence.file_bytes_max bytes")
+            action.add_argument("--media-type", metavar="TYPE", help="such as application/pdf (default: by its name)")
+        case "detach":
+            action.add_argument("sha256", metavar="SHA256", help="digest of the file, as `cases show` prints it")
+            action.add_argument("note", metavar="REASON")
         case "merge":
             action.add_argument("--into", dest="other_case_id", required=True, metavar="CASE", help=CASE_HELP)
             action.add_argument("--note", metavar="TEXT", help="reason, recorded with the action")

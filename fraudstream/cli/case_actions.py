@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from fraudstream.cli.author_flags import login_name
 from fraudstream.cli.case_action_flags import details_of
 from fraudstream.cli.case_agent import agent_settings
+from fraudstream.cli.case_attachment import stored_file
 from fraudstream.cli.case_queue_text import state_text
 from fraudstream.cli.case_view import find_case, ids_of_assignee
 from fraudstream.cli.cluster_command import SHORT_S_MAX, run_on_cluster
@@ -66,6 +67,8 @@ def _act_on(case_id: str, args: argparse.Namespace, settings: Settings, actor: s
         details["other_case_id"] = find_case(settings, args.other_case_id).case.case_id
     if args.action == "split":
         details["alert_ids"] = _alert_ids(case, args.alert_ids)
+    if args.action == "attach":
+        details["file"] = stored_file(settings, args.path, args.media_type)
     action = new_case_action(case, args.action, actor=actor, acted_at_ms=now_ms(), **details)
     result = run_on_cluster(
         agent.brokers,

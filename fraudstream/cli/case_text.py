@@ -38,6 +38,12 @@ def print_case(case: Case, alerts: Mapping[str, Alert], missing: str) -> None:
         console.print(heading("Notes"))
     for note in case.notes:
         console.print(indented(f"{time_text(note.at_ms)} {note.actor} ({note.action}): {note.text}"))
+    if case.files:
+        console.print(heading("Files"))
+    for file in case.files:
+        by = f"{time_text(file.attached_at_ms)} {file.attached_by}"
+        console.print(indented(f"{by}: {file.file_name} ({file.media_type}, {file.size_bytes:,} bytes)"))
+        console.print(indented(f"sha256 {file.sha256}", by=4))
     for group in _equal_alerts(case, alerts):
         _print_group(console, group, alerts, missing)
 

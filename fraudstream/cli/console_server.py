@@ -35,7 +35,10 @@ def run_server(settings: Settings, *, as_json: bool, rebuild: bool) -> int:
     from fraudstream.telemetry.logs import set_up_logs
 
     set_up_logs(settings.log.level, "json" if as_json else "human")
-    web, agent = settings.console.server_settings(settings.topics.audit), agent_settings(settings)
+    web, agent = (
+        settings.console.server_settings(settings.topics.audit, settings.evidence.file_bytes_max),
+        agent_settings(settings),
+    )
     rules = rule_settings(settings)
     with listener_at(web.host, web.port, "console") as listener:
         host, port = listener.getsockname()[:2]
@@ -51,6 +54,7 @@ def run_server(settings: Settings, *, as_json: bool, rebuild: bool) -> int:
                         listener,
                         lambda: log.info("console at %s", address),
                         history,
+                        settings.evidence.store(),
                         rebuild=rebuild,
                     )
                 )

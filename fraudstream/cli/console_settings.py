@@ -103,7 +103,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
         "preferred_username"
     )
 
-    def server_settings(self, audit_topic: str = "audit") -> ServerSettings:
+    def server_settings(self, audit_topic: str = "audit", file_bytes_max: int = 10_000_000) -> ServerSettings:
         """The settings of the web server. Raises `Failure` for those that contradict each other."""
         from fraudstream.console.settings import ServerSettings
 
@@ -126,6 +126,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
             idle_s=self.idle_minutes * 60,
             session_s=self.session_hours * 3600,
             audit_topic=audit_topic,
+            file_bytes_max=file_bytes_max,
             api_requests_per_minute=self.api_requests_per_minute,
             openid=self._openid(),
             may_activate=self.may_activate,

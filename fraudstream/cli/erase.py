@@ -18,12 +18,12 @@ def add_parser(subparsers: Subparsers) -> None:
         "erase",
         help="erase an account's personal data everywhere, or find where it is held",
         description=(
-            "Erases an account: its cases (from the topic, Redis and the console's index), its rows of the history, "
-            "and what the console keeps of it in Redis. Records of other topics expire; it prints by when. Safe to "
-            "repeat, and after an error it goes on where it was. An open case, or a confirmed fraud whose retention "
-            "has not ended, is under legal hold: nothing is erased then. Needs the case agent, and what is in "
-            "docs/deployment.md under erasure. Exit codes: 0 done, 1 refused or failed; with --check 1 if data that "
-            "can be erased now is left."
+            "Erases an account: its cases (from the topic, Redis and the console's index), their files, its rows "
+            "of the history, and what the console keeps of it in Redis. Records of other topics expire; it prints "
+            "by when. Safe to repeat, and after an error it goes on where it was. An open case, or a confirmed "
+            "fraud whose retention has not ended, is under legal hold: nothing is erased then. Needs the case "
+            "agent, and what is in docs/deployment.md under erasure. Exit codes: 0 done, 1 refused or failed; "
+            "with --check 1 if data that can be erased now is left."
         ),
         epilog=(
             "example:\n  fraudstream erase acct-7 --dry-run\n  fraudstream erase acct-7\n"
@@ -40,6 +40,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add_flags(parser)
     add_setting(parser, "redis.url", "--redis-url")
     add_setting(parser, "history.directory", "--history")
+    add_setting(parser, "evidence.directory", "--evidence")
     add_setting(parser, "rules.directory", "--rules")
 
 

@@ -2,9 +2,10 @@
 
 1. audit: asked
 2. the cases of the topic; under legal hold nothing is erased
-3. each case, by the case agent: topic, Redis, index
-4. what Redis still has, the history
-5. audit: done
+3. the files of these cases that no other case lists: a repetition finds them by the cases
+4. each case, by the case agent: topic, Redis, index
+5. what Redis still has, the history
+6. audit: done
 """
 
 from __future__ import annotations
@@ -27,10 +28,13 @@ from fraudstream.cli.history_erasure import erase_rows
 from fraudstream.cli.progress import reading_progress
 from fraudstream.cli.settings import Settings
 from fraudstream.cli.time_flags import now_ms
+from fraudstream.contracts.error_text import system_error_text
 from fraudstream.supervision import exit_codes
 
 if TYPE_CHECKING:
     from fraudstream.audit.writer import AuditWriter
+    from fraudstream.cases.settings import AgentSettings
+    from fraudstream.contracts import Case
     from fraudstream.contracts.audit_record import AuditEvent, AuditOutcome
     from fraudstream.kafka.topic_reader import ReportProgress
 
@@ -39,11 +43,12 @@ AUDIT_S_MAX = 5.0
 
 class Erased(NamedTuple):
     """What was erased now. `cases`: all; `of_others`: ids of those that are of other accounts, with which the
-    account's were merged. `history`: rows by table."""
+    account's were merged. `files`: of these cases. `history`: rows by table."""
 
     cases: int
     of_others: list[str]
     redis: int
+    files: int
     history: dict[str, int]
 
 
@@ -74,7 +79,8 @@ def erase(args: argparse.Namespace, settings: Settings) -> int:
     else:
         rows = ", ".join(f"{count} {table}" for table, count in sorted(erased.history.items())) or "no rows"
         others = f" ({', '.join(erased.of_others)}: of other accounts, by a merge)" if erased.of_others else ""
-        print(f"erased: {erased.cases} cases{others}, {erased.redis} entries in Redis; history: {rows}")
+        kept = f"{erased.files} files, {erased.redis} entries in Redis"
+        print(f"erased: {erased.cases} cases{others}, {kept}; history: {rows}")
         print_places(args.account, places, as_json=False)
     return exit_codes.DONE
 
@@ -105,6 +111,7 @@ async def _steps(settings: Settings, requester: Requester, progress: ReportProgr
     cases = await cases_of_account(agent, requester.account_id, progress)
     if requester.override is None:
         check_holds(cases)
+    files = await _erase_files(settings, agent, [each.case for each in cases])
     await erase_cases(agent, cases, actor=requester.actor, acted_at_ms=now_ms(), reason=requester.override)
     in_redis = await _erase_in_redis(settings, requester.account_id, [each.case.case_id for each in cases])
     rows: dict[str, int] = {}
@@ -113,7 +120,23 @@ async def _steps(settings: Settings, requester: Requester, progress: ReportProgr
             await asyncio.to_thread(erase_rows, settings, requester.account_id, requester.actor, requester.pseudonym)
         ).rows
     of_others = [each.case.case_id for each in cases if each.case.account_id != requester.account_id]
-    return Erased(len(cases), of_others, in_redis, rows)
+    return Erased(len(cases), of_others, in_redis, files, rows)
+
+
+async def _erase_files(settings: Settings, agent: AgentSettings, erased: Sequence[Case]) -> int:
+    """Remove the files of the cases. Raises `Failure` where it is not known where they are, or as `remove_files_of`."""
+    from fraudstream.kafka.stall_detector import StalledError
+    from fraudstream.operations.unlisted_files import remove_files_of
+
+    if not any(case.files for case in erased):
+        return 0
+    try:
+        return await remove_files_of(agent, settings.evidence.required_store(), erased)
+    except StalledError:
+        raise
+    except OSError as error:
+        sentence = f"{settings.evidence.directory}: {system_error_text(error)}. No case was erased; repeat the command."
+        raise Failure(sentence) from error
 
 
 async def _erase_in_redis(settings: Settings, account_id: str, case_ids: list[str]) -> int:

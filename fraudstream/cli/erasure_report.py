@@ -53,6 +53,7 @@ async def places_of(settings: Settings, account_id: str, progress: ReportProgres
         *await _redis(settings, account_id),
         *_index(settings, account_id),
         *_history(settings, account_id),
+        *await _files(settings, account_id),
     ]
 
 
@@ -175,3 +176,16 @@ def _history(settings: Settings, account_id: str) -> list[Place]:
         return [Place(f"history in {root}, where there is no store", 0, "erasable")]
     rows = rows_of_account(root, manifest.files, account_id)
     return [Place(f"history in {root}", sum(rows.values()), "erasable", note="rows")]
+
+
+async def _files(settings: Settings, account_id: str) -> list[Place]:
+    """Of the cases that the account has now. Raises as `cases_of_account`."""
+    from fraudstream.cli.case_agent import agent_settings
+    from fraudstream.operations.erase_cases import cases_of_account
+
+    if (store := settings.evidence.store()) is None:
+        return []
+    cases = await cases_of_account(agent_settings(settings), account_id)
+    digests = {file.sha256 for each in cases for file in each.case.files}
+    held = len(digests & store.held().keys()) if digests else 0
+    return [Place(f"files of cases in {settings.evidence.directory}", held, "erasable", note="files")]

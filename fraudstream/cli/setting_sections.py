@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from fraudstream.cli.bridge_settings import BridgeSection, CardsSettings
 from fraudstream.cli.console_settings import ConsoleSettings
+from fraudstream.cli.evidence_settings import EvidenceSettings
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.gateway_settings import GatewaySettings
 from fraudstream.cli.history_settings import HistorySettings
@@ -330,6 +331,7 @@ class Settings(msgspec.Struct, frozen=True):
     console: ConsoleSettings = ConsoleSettings()
     gateway: GatewaySettings = GatewaySettings()
     history: HistorySettings = HistorySettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     webhooks: WebhookSettings = WebhookSettings()
     compression: CompressionSettings = CompressionSettings()
     metrics: MetricsSettings = MetricsSettings()
@@ -354,6 +356,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "console": ConsoleSettings,
     "gateway": GatewaySettings,
     "history": HistorySettings,
+    "evidence": EvidenceSettings,
     "webhooks": WebhookSettings,
     "compression": CompressionSettings,
     "metrics": MetricsSettings,

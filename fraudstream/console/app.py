@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from fraudstream.console.web import (
@@ -15,6 +14,7 @@ from fraudstream.console.web import (
     case_pages,
     draft_pages,
     entity_pages,
+    evidence_pages,
     figure_pages,
     identifier_pages,
     live_stream,
@@ -31,6 +31,7 @@ from fraudstream.console.web import (
 )
 from fraudstream.console.web.api.app import create_api
 from fraudstream.console.web.api.openapi import BASE
+from fraudstream.console.web.compression import Compression
 from fraudstream.console.web.console import Console
 from fraudstream.console.web.error_pages import add_error_pages
 from fraudstream.console.web.rendering import STATIC_DIRECTORY, STATIC_PATH
@@ -39,9 +40,10 @@ from fraudstream.console.web.unforeseen_errors import UnforeseenErrors
 
 PAGES: Final = tuple(
     module.router
-    # `identifier_pages` is before `case_pages`, which has a route for every action.
+    # `identifier_pages` and `evidence_pages` are before `case_pages`, which has a route for every action.
     for module in (
         *(login_pages, openid_pages, queue_pages, bulk_pages, view_pages, identifier_pages, report_pages),
+        evidence_pages,
         *(case_pages, entity_pages, overview_pages, figure_pages),
         *(rule_pages, draft_pages, trial_pages, proposal_pages),
         *(audit_pages, user_pages, absence_pages, live_stream),
@@ -58,7 +60,7 @@ def create_app(console: Console) -> FastAPI:
     add_error_pages(app)
     app.mount(BASE, create_api(console))
     app.mount(STATIC_PATH, StaticFiles(directory=STATIC_DIRECTORY))
-    app.add_middleware(GZipMiddleware, minimum_size=800, compresslevel=5)
+    app.add_middleware(Compression, minimum_size=800, compresslevel=5)
     app.add_middleware(UnforeseenErrors)
     app.add_middleware(SecurityHeaders, https=console.settings.https)
     return app

@@ -10,8 +10,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import uvicorn
 from aiokafka.errors import KafkaError
@@ -42,6 +43,7 @@ from fraudstream.console.alert_feed import AlertFeed
 from fraudstream.console.alert_source import AlertSource, ReadAlerts
 from fraudstream.console.app import create_app
 from fraudstream.console.desk import CaseDesk
+from fraudstream.console.evidence import EvidenceCleanUp, EvidenceDesk
 from fraudstream.console.feed import CaseFeed
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
@@ -60,12 +62,14 @@ from fraudstream.console.settings import RuleSettings, ServerSettings
 from fraudstream.console.web.console import Console
 from fraudstream.contracts import Alert
 from fraudstream.engine.document import DocumentErrors
+from fraudstream.evidence.store import EvidenceStore
 from fraudstream.explain.sent import find_alerts
 from fraudstream.kafka.topic_reader import TopicReader
 from fraudstream.openid.fetching import fetch_url
 from fraudstream.operations.cluster_access import cluster_error
 from fraudstream.operations.errors import OperationError
 from fraudstream.operations.rules_in_force import InForce, read_in_force
+from fraudstream.operations.unlisted_files import remove_unlisted
 from fraudstream.stream.settings import StreamSettings
 
 STOP_S_MAX: Final = 3
@@ -81,18 +85,19 @@ async def serve(
     listener: socket.socket,
     on_serving: Callable[[], None],
     history: History | None = None,
+    evidence: EvidenceStore | None = None,
     *,
     rebuild: bool = False,
 ) -> None:
     """Serve on `listener` until SIGTERM or SIGINT. `agent`: brokers, topics and Redis, as the case agent has them.
 
     `rules`: for the pages of rules. `on_serving`: called once pages are served. `history`: the history store, if there
-    is one. `rebuild`: throw the index of cases away first. Raises `IndexInUseError`, `OSError`, and `ValueError` for
-    an invalid URL of Redis.
+    is one; `evidence`: that of the files of cases. `rebuild`: throw the index of cases away first. Raises
+    `IndexInUseError`, `OSError`, and `ValueError` for an invalid URL of Redis.
     """
     with index_directory(settings.index_directory) as directory:
         disk = DiskIndex(directory, now_ms, rebuild=rebuild)
-        await _serve(settings, agent, rules, listener, on_serving, CaseIndex(disk), history)
+        await _serve(settings, agent, rules, listener, on_serving, CaseIndex(disk), history, evidence)
 
 
 async def _serve(
@@ -103,6 +108,7 @@ async def _serve(
     on_serving: Callable[[], None],
     index: CaseIndex,
     history: History | None,
+    evidence: EvidenceStore | None,
 ) -> None:
     redis, view = redis_client(agent.redis_url), CaseView(agent.redis_url)
     secret = settings.reference_secret or await _secret_of(redis)
@@ -149,6 +155,7 @@ async def _serve(
         absences=AbsenceStore(redis),
         now_ms=now_ms,
         past=past,
+        evidence=None if evidence is None else EvidenceDesk(evidence, settings.file_bytes_max),
     )
     server = _Server(_config(console))
 
@@ -158,7 +165,9 @@ async def _serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    runners = (feed, alert_feed, index, overview, audit, PendingEvents(redis, audit))
+    runners: list[_Runner] = [feed, alert_feed, index, overview, audit, PendingEvents(redis, audit)]
+    if evidence is not None:
+        runners.append(EvidenceCleanUp(partial(_remove_unlisted, agent, evidence)))
     tasks = [asyncio.create_task(each.run()) for each in runners]
     for task in tasks:
         task.add_done_callback(lambda _: stop())  # they only end by an unforeseen error
@@ -183,6 +192,10 @@ async def _serve(
         await past.close()
         await view.close()
         await redis.aclose()
+
+
+async def _remove_unlisted(agent: AgentSettings, evidence: EvidenceStore) -> int:
+    return await remove_unlisted(agent, evidence, now_ms())
 
 
 def _openid(settings: ServerSettings, redis: Redis, users: UserStore, sessions: SessionStore) -> OpenIdLogin | None:
@@ -222,6 +235,13 @@ def redis_client(url: str) -> Redis:
 def now_ms() -> int:
     """The time, ms since the epoch, UTC."""
     return time.time_ns() // 1_000_000
+
+
+class _Runner(Protocol):
+    """What goes on as long as the console does."""
+
+    async def run(self) -> None:
+        """Go on until it is cancelled."""
 
 
 class _Server(uvicorn.Server):

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import force_setattr
 
-from fraudstream.contracts.case_files import AttachedFile
+from fraudstream.contracts.attached_file import AttachedFile
 from fraudstream.contracts.case_notices import CaseNotice
 from fraudstream.contracts.case_timers import CaseClock, CaseSnooze, CaseTimer
 from fraudstream.contracts.case_typologies import Typology

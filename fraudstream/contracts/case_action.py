@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import force_setattr
 
-from fraudstream.contracts.case_files import FileDescription
+from fraudstream.contracts.attached_file import FileDescription
 from fraudstream.contracts.case_notices import NoticeId
 from fraudstream.contracts.case_timers import TimerName
 from fraudstream.contracts.case_typologies import Typology

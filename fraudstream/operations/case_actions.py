@@ -11,12 +11,12 @@ from typing import NamedTuple, TypedDict, Unpack
 
 from fraudstream.cases.grouping import case_id_of
 from fraudstream.contracts import Case, CaseAction
+from fraudstream.contracts.attached_file import FileDescription
 from fraudstream.contracts.case_action import ALERT_IDS_MAX
-from fraudstream.contracts.case_files import FileDescription
 from fraudstream.contracts.case_typologies import Typology
 from fraudstream.contracts.case_values import ActionName, Disposition, WaitingFor
 from fraudstream.contracts.fields import Severity
-from fraudstream.operations.checked_text import check_identifier, check_note, check_tag
+from fraudstream.operations.checked_text import check_digest, check_file, check_identifier, check_note, check_tag
 from fraudstream.operations.errors import InvalidValueError, OperationError
 
 
@@ -101,6 +101,10 @@ def new_case_action(
             check_identifier(value, field)
     if (tag := details.get("tag")) is not None:
         check_tag(tag)
+    if (file := details.get("file")) is not None:
+        check_file(file)
+    if (sha256 := details.get("sha256")) is not None:
+        check_digest(sha256)
     for alert_id in details.get("alert_ids", ()):
         check_identifier(alert_id, "alert_ids")
     if len(details.get("alert_ids", ())) > ALERT_IDS_MAX:

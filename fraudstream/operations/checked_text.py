@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
+from fraudstream.contracts.attached_file import FileDescription
 from fraudstream.contracts.control_characters import has_control_character
-from fraudstream.contracts.fields import Tag
+from fraudstream.contracts.fields import Sha256, Tag
 from fraudstream.engine.expression import ValueList
 from fraudstream.engine.list_declarations import entry_value
 from fraudstream.operations.errors import InvalidValueError
@@ -52,3 +53,20 @@ def check_note(note: str | None) -> str | None:
             "note", note, f"note: must have at most {TEXT_CHARACTERS_MAX:,} characters, not {len(note):,}."
         )
     return note
+
+
+def check_digest(sha256: str) -> str:
+    """`sha256`, if the contracts take it. Raises `InvalidValueError`."""
+    try:
+        return msgspec.convert(sha256, Sha256)
+    except msgspec.ValidationError:
+        sentence = f"sha256 '{sha256[:80]}': must be a SHA-256, 64 hexadecimal digits in lower case."
+        raise InvalidValueError("sha256", sha256, sentence) from None
+
+
+def check_file(file: FileDescription) -> FileDescription:
+    """`file`, if the contracts take it. Raises `InvalidValueError`."""
+    try:
+        return msgspec.convert(msgspec.to_builtins(file), FileDescription)
+    except msgspec.ValidationError as error:
+        raise InvalidValueError("file", file.file_name, f"file '{file.file_name[:80]}': {error}.") from None

@@ -281,7 +281,7 @@ def settings_for(
     settings: Settings, broker: RunBroker, redis_url: str, partitions: int, scratch: Path, *, standby: bool = False
 ) -> Settings:
     """The user's settings with the run's broker and Redis, and what a run on one machine needs. `scratch`: holds the
-    history. `standby`: the workers are standbys of each other, whatever the settings say."""
+    history and the files of cases. `standby`: the workers are standbys of each other, whatever the settings say."""
     from fraudstream.engine.identifier_key import PUBLIC_SECRET
 
     replace = msgspec.structs.replace
@@ -300,6 +300,7 @@ def settings_for(
         metrics=replace(settings.metrics, host="127.0.0.1", port=0, cases_port=0, history_port=0, gateway_port=0),
         gateway=GatewaySettings(port=free_port(settings.gateway.port), deadline_ms=settings.gateway.deadline_ms),
         history=HistorySettings(str(scratch / "history"), retention_days=0, commit_interval_s=HISTORY_INTERVAL_S),
+        evidence=replace(settings.evidence, directory=str(scratch / "evidence")),
         console=ConsoleSettings(port=0, time_zone=settings.console.time_zone),
         topics=replace(settings.topics, partitions=partitions, replication=1),
         rules=replace(settings.rules, directory=str(Path(settings.rules.directory).resolve())),

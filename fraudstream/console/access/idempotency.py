@@ -28,6 +28,10 @@ class KeptAnswers:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
+    async def is_known(self, key: str) -> bool:
+        """Whether there was a request with this key."""
+        return bool(await self._redis.exists(_key(key)))
+
     async def begin(self, key: str, fingerprint: str) -> KeptAnswer | None:
         """Remember the request; returns what is kept of an earlier one with this key, None if it is the first."""
         mine = msgspec.json.encode(KeptAnswer(fingerprint))

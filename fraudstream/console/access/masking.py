@@ -19,7 +19,7 @@ from fraudstream.console.access.references import PSEUDONYM_START
 from fraudstream.contracts import Alert, AuditEvent, Case
 from fraudstream.contracts.payment_identifiers import DOTS, IDENTIFIERS, identifiers_of, masked
 
-_WRITTEN: Final = frozenset(("text", "reason", "note"))  # fields that hold what a person wrote
+_WRITTEN: Final = frozenset(("text", "reason", "note", "file_name"))  # fields that hold what a person wrote
 IN_TEXT_CHARACTERS_MIN: Final = 4  # shorter ones are masked where they stand alone
 
 # Texts that are no identifiers of people, and by which pages find things: never changed, whatever they hold.
@@ -30,6 +30,7 @@ _KEPT: Final = frozenset(
         *("event_id", "event_ids", "amount", "currency", "amount_totals", "actor", "assignee", "closed_by", "unit"),
         *("links", "escalated_to", "escalate_to", "amount_at_risk", "amount_before_split"),
         *("merged_into", "split_from", "tags"),
+        *("sha256", "media_type", "attached_by"),
     )
 )
 _SEVERAL: Final = "other_accounts"  # a tuple of identifiers

@@ -10,6 +10,7 @@ Permission = Literal[
     "see_cases",  # with identifiers masked
     "act_on_cases",  # every action of cases.transitions
     "approve_cases",  # approve and reject what a colleague has proposed
+    "remove_files",  # of a case, with a reason
     "manage_absences",  # mark a colleague absent, and hand over their cases
     "export_cases",  # as a report, with what they see of identifiers
     "reveal_identifiers",  # of one case, with a reason
@@ -31,7 +32,7 @@ _RULES: Final[tuple[Permission, ...]] = ("see_figures", "see_rules", "draft_rule
 _GRANTED: Final[Mapping[Role, tuple[Permission, ...]]] = {
     "viewer": _SEE,
     "analyst": _ACT,
-    "senior": (*_ACT, *_RULES, "approve_cases", "manage_absences", "see_identifiers", "see_overview"),
+    "senior": (*_ACT, *_RULES, "approve_cases", "remove_files", "manage_absences", "see_identifiers", "see_overview"),
     "rule_author": (*_SEE, "see_figures", "see_rules", "draft_rules"),
     "approver": (*_SEE, "see_figures", "see_rules", "approve_rules"),
     "auditor": (*_SEE, "export_cases", "see_overview", "see_figures", "see_audit", "see_users"),
@@ -39,6 +40,7 @@ _GRANTED: Final[Mapping[Role, tuple[Permission, ...]]] = {
         *_ACT,
         *_RULES,
         "approve_cases",
+        "remove_files",
         "manage_absences",
         "see_overview",
         "see_audit",

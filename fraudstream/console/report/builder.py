@@ -100,6 +100,7 @@ def report_of(material: CaseMaterial, request: ReportRequest) -> Report:
         sources=_sources(material, words),
         disposition=_disposition(case),
         score=None if reasons.score is None else _score(reasons.score),
+        files=case.files,
     )
     return masking.shown(report)
 

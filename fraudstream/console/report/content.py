@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from fraudstream.contracts import CaseNote, CaseStep, Evidence, ScorePart
+from fraudstream.contracts.attached_file import AttachedFile
 from fraudstream.contracts.schemas import schema_of
 
 PartyRole = Literal["subject", "counterparty", "merchant", "terminal", "device", "ip", "partner"]
@@ -133,7 +134,7 @@ class ReportSources(msgspec.Struct, frozen=True, omit_defaults=True):
 class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     """A case as a report. `identifiers`: whether those of people are shown, or only their ends. `language`: of the
     sentences. `parties`: the subject, which is the account, first, and after it other accounts of the case. `steps`:
-    who did what to the case."""
+    who did what to the case. `files`: what was added to it; the bytes are not in the report."""
 
     report: Literal["suspicious_activity"]
     created_at_ms: int
@@ -152,6 +153,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     sources: ReportSources
     disposition: ReportedDisposition | None = None
     score: ReportedScore | None = None
+    files: tuple[AttachedFile, ...] = ()
     schema_version: int = 1
 
 

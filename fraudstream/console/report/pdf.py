@@ -100,6 +100,7 @@ class _Sections:
             *self._section("payments", self._payments()),
             *self._section("timeline", [self._timeline()]),
             *self._section("notes", self._notes()),
+            *self._section("files", self._files()),
             *self._section("steps", self._steps()),
             *self._section("sources", [_paragraph(each) for each in report.sources.sentences]),
         ]
@@ -217,6 +218,21 @@ class _Sections:
             told = f"{self._time(note.at_ms)} · {note.actor} · {self._action(note.action)}"
             shown += [_paragraph(told, bold=True), _paragraph(note.text)]
         return shown
+
+    def _files(self) -> list[Flowable]:
+        text = self._words.text
+        head = [text("case.time"), text("audit.actor"), text("report.file"), text("report.bytes"), "SHA-256"]
+        rows = [
+            (
+                self._time(file.attached_at_ms),
+                file.attached_by,
+                f"{file.file_name} ({file.media_type})",
+                f"{file.size_bytes:,}",
+                file.sha256,
+            )
+            for file in self._report.files
+        ]
+        return [_table(head, rows, (2.8, 2, 4, 1.6, 5))] if rows else []
 
     def _steps(self) -> list[Flowable]:
         text = self._words.text

@@ -8,14 +8,14 @@ function say(text, isRefused) {
   message.classList.toggle("refused", isRefused);
 }
 
-/** Send the form and show the page that is the answer. */
-async function send(form) {
+/** Send a request and show the page that is the answer. */
+async function send(address, options) {
   const message = document.querySelector("#message");
   say(message.dataset.waiting, false);
   const buttons = document.querySelectorAll("#actions button");
   for (const button of buttons) button.disabled = true;
   try {
-    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+    const answer = await fetch(address, { method: "POST", ...options });
     const page = parsed(await answer.text());
     const said = page.querySelector("#message");
     say(said ? said.textContent.trim() : message.dataset.failed, !answer.ok);
@@ -24,6 +24,22 @@ async function send(form) {
     say(message.dataset.failed, true);
   }
   for (const button of buttons) button.disabled = false;
+}
+
+function act(form) {
+  form.closest("dialog")?.close();
+  const sent = send(form.action, { body: new URLSearchParams(new FormData(form)) });
+  sent.then(() => form.matches("dialog form") && form.reset());
+}
+
+/** Send the chosen file as a body of its own, with its name in the address and the token in a header. */
+function upload(form) {
+  const file = form.elements.file.files[0];
+  if (file.size > Number(form.dataset.bytesMax)) return say(form.dataset.tooLarge, true);
+  const headers = { "x-csrf-token": form.elements.csrf.value, "content-type": file.type || "application/octet-stream" };
+  const address = new URL(form.action);
+  address.searchParams.set("name", file.name);
+  send(address, { headers, body: file }).then(() => form.reset());
 }
 
 function openDialog(button) {
@@ -39,10 +55,10 @@ function openDialog(button) {
 export function startForms() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (!form.matches("[data-act]")) return;
+    const submit = form.matches("[data-act]") ? act : form.matches("[data-upload]") ? upload : null;
+    if (!submit) return;
     event.preventDefault();
-    form.closest("dialog")?.close();
-    send(form).then(() => form.matches("dialog form") && form.reset());
+    submit(form);
   });
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog]");

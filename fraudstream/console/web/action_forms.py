@@ -30,6 +30,7 @@ def details_of(name: ActionName, form: Mapping[str, str], alert_ids: tuple[str, 
     if "alert_ids" in fields:
         given["alert_ids"] = alert_ids
     given.pop("notice_id", None)  # a new one is drawn
+    given.pop("file", None)  # it comes as a body of its own
     if name == "note":
         given.pop("expected_version", None)  # a note is right whatever else has changed
     try:

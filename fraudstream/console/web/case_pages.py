@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Final, cast, get_args
 
 from fastapi import APIRouter, Depends, Request
@@ -9,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
 from fraudstream.cases.refusal import own_alerts
+from fraudstream.console.access.roles import Permission
 from fraudstream.console.case_buttons import APPROVALS, allowed_actions, buttons_of
 from fraudstream.console.case_row import row_of, typology_of
 from fraudstream.console.desk import CaseFile
@@ -33,11 +35,16 @@ from fraudstream.console.words.catalogue import Words
 from fraudstream.contracts import Case
 from fraudstream.contracts.case_typologies import TYPOLOGIES, Typology
 from fraudstream.contracts.case_values import ActionName, Disposition, WaitingFor
+from fraudstream.operations.case_actions import ActionDetails
 from fraudstream.operations.errors import OperationError
 
 router = APIRouter()
 _ACTIONS: Final = get_args(ActionName)
 _PARTS_NAMED: Final = 3
+NEEDED: Final[Mapping[ActionName, Permission]] = {
+    **dict.fromkeys(APPROVALS, "approve_cases"),
+    "detach": "remove_files",
+}
 SPANS: Final = ("4h", "1d", "2d", "3d", "1w", "2w")  # for how long a case can be put aside
 
 
@@ -50,7 +57,7 @@ async def case_page(
     whole = await console_of(request).desk.case_id_of(case_id) if file is None else None
     if whole not in (None, case_id) and await file_for(request, visitor.user.name, visitor.team, whole) is not None:
         return RedirectResponse(f"/cases/{whole}", 303)
-    return await _case_page(request, visitor, case_id, file, None, 200)
+    return await case_page_of(request, visitor, case_id, file, None, 200)
 
 
 @router.post("/cases/{case_id}/{action}")
@@ -62,29 +69,40 @@ async def act(
 ) -> Response:
     """Act on a case and wait for the case agent's answer. The page says what came of it; the status is 409 if the agent
     has refused, 504 if none has answered."""
-    form, words, desk = await form_of(request), words_for(request), console_of(request).desk
-    if action not in _ACTIONS:
+    form = await form_of(request)
+    if action not in _ACTIONS or action == "attach":  # which `evidence_pages` has
         raise PageError(404, "not_found")
-    name, status = cast(ActionName, action), 200
-    if name in APPROVALS and not visitor.may("approve_cases"):
-        log_refusal(request, visitor.user.name, f"role {visitor.user.role} does not permit approve_cases")
+    name = cast(ActionName, action)
+    needed = NEEDED.get(name, "act_on_cases")
+    if not visitor.may(needed):
+        log_refusal(request, visitor.user.name, f"role {visitor.user.role} does not permit {needed}")
         raise PageError(403, "forbidden", role=visitor.user.role)
     details = details_of(name, form, await values_of(request, "alert_ids"), console_of(request).now_ms())
     if await file_for(request, visitor.user.name, visitor.team, case_id) is None:
         raise PageError(404, "no_case", case=case_id[:64])
-    await audited(request, visitor.user.name, "act", "asked", object=f"case:{case_id}", detail=action)
+    told = f"detach sha256:{details.get('sha256')}" if name == "detach" else name
+    return await acted_page(request, visitor, case_id, name, told, details)
+
+
+async def acted_page(
+    request: Request, visitor: Visitor, case_id: str, name: ActionName, told: str, details: ActionDetails
+) -> Response:
+    """The page of a case after an action on it, which says what came of it. `told`: the action, for the audit log."""
+    words, desk, status = words_for(request), console_of(request).desk, 200
+    about = {"object": f"case:{case_id}", "detail": told}
+    await audited(request, visitor.user.name, "act", "asked", **about)
     try:
         sees = seen_by(request, visitor.user.name, visitor.team)
         case = await desk.act(case_id, name, actor=visitor.user.name, sees=sees, **details)
-        message = done_text(words, action, case)
+        message = done_text(words, name, case)
     except OperationError as error:
         status, message = status_of(error), refused_text(words, error)
-    note_result(request, visitor.user.name, "act", outcome_of(status), object=f"case:{case_id}", detail=action)
+    note_result(request, visitor.user.name, "act", outcome_of(status), **about)
     file = await file_for(request, visitor.user.name, visitor.team, case_id)
-    return await _case_page(request, visitor, case_id, file, message, status)
+    return await case_page_of(request, visitor, case_id, file, message, status)
 
 
-async def _case_page(
+async def case_page_of(
     request: Request,
     visitor: Visitor,
     case_id: str,
@@ -135,8 +153,19 @@ async def _case_page(
         "past": past,
         "account_hrefs": account_hrefs,
         "identifiers_visible": visible,
+        "size_text": size_text,
+        "file_bytes_max": None if console.evidence is None else console.evidence.bytes_max,
     }
     return page(request, "case.html", visitor, values, status)
+
+
+def size_text(size_bytes: int) -> str:
+    """A size in kB, rounded up, with a comma between thousands.
+
+    >>> size_text(1), size_text(48_211), size_text(10_000_000)
+    ('1', '49', '10,000')
+    """
+    return f"{-(-size_bytes // 1000):,}"
 
 
 def _first_reason(words: Words, reasons: CaseReasons, case: Case) -> str:

@@ -23,6 +23,7 @@ from fraudstream.console.access.teams import TeamStore
 from fraudstream.console.access.tokens import TokenStore
 from fraudstream.console.access.users import UserStore
 from fraudstream.console.desk import CaseDesk
+from fraudstream.console.evidence import EvidenceDesk
 from fraudstream.console.live import LiveChanges
 from fraudstream.console.overview.desk import OverviewDesk
 from fraudstream.console.overview.figures_desk import FiguresDesk
@@ -37,10 +38,11 @@ RENDERING_AT_ONCE_MAX: Final = 2  # a PDF of 200 payments takes a second of CPU
 
 @dataclass(frozen=True)
 class Console:
-    """The collaborators of the routes. `audit`: takes events; `audit_source`: reads them. `recent_events`: those that
-    need not be recorded again. `tokens`, `request_limits`, `kept_answers`: of the API. `rendering`: held while a PDF is
-    made. `references`: what stands for identifiers in addresses and in the audit log. `past`: without a history store,
-    unless one is given. `now_ms`: the clock, ms since the epoch, UTC."""
+    """The collaborators of the routes. `audit`: takes events; `audit_source`: reads them. `recent_events`: those
+    that need not be recorded again. `tokens`, `request_limits`, `kept_answers`: of the API. `rendering`: held while
+    a PDF is made. `evidence`: files of cases; None where they cannot be kept. `references`: what stands for
+    identifiers in addresses and in the audit log. `past`: without a history store, unless one is given. `now_ms`:
+    the clock, ms since the epoch, UTC."""
 
     settings: ServerSettings
     desk: CaseDesk
@@ -66,6 +68,7 @@ class Console:
     now_ms: Callable[[], int]
     rendering: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RENDERING_AT_ONCE_MAX))
     past: PastDesk = field(default_factory=lambda: PastDesk(None))
+    evidence: EvidenceDesk | None = None
 
 
 def console_of(request: Request) -> Console:

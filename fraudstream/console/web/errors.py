@@ -25,6 +25,10 @@ ErrorCode = Literal[
     "invalid",
     "unavailable",
     "audit",
+    "no_evidence",
+    "no_file",
+    "masked_file",
+    "damaged_file",
 ]
 
 

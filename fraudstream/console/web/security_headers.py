@@ -33,7 +33,6 @@ CONTENT_POLICY: Final = "; ".join(
 )
 _STATIC: Final = "/static/"
 _ALWAYS: Final = {
-    "content-security-policy": CONTENT_POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "same-origin",
@@ -73,6 +72,8 @@ class SecurityHeaders:
         headers = MutableHeaders(raw=message["headers"])
         for name, value in _ALWAYS.items():
             headers[name] = value
+        # A route may want a stricter policy for what it answers, such as a file.
+        headers["content-security-policy"] = scope["state"].get("content_policy", CONTENT_POLICY)
         headers["x-request-id"] = scope["state"]["request_id"]
         if self._https:
             headers["strict-transport-security"] = _HSTS

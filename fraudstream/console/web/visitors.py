@@ -19,6 +19,7 @@ from fraudstream.console.web.cookies import secret_cookie
 from fraudstream.console.web.errors import MustChangePasswordError, NotLoggedInError, PageError
 from fraudstream.console.web.forms import form_of
 
+TOKEN_HEADER: Final = "x-csrf-token"  # in place of the field of a form, where the body is none
 REFRESH_HEADER: Final = "x-refresh"  # of requests that a page makes by itself: nobody may be there
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ async def logged_in(request: Request) -> Visitor:
     if found is None:
         raise NotLoggedInError
     if request.method not in ("GET", "HEAD"):
-        token = (await form_of(request)).get("csrf", "")
+        token = request.headers.get(TOKEN_HEADER) or (await form_of(request)).get("csrf", "")
         if not csrf.is_token_of(found.session.csrf_secret, token):
             log_refusal(request, found.user.name, "the form has no token of this session")
             raise PageError(403, "token")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fraudstream.contracts import Alert, CaseAction, NoticeAnswer, Payment, RuleHit
-from fraudstream.contracts.case_files import FileDescription
+from fraudstream.contracts.attached_file import FileDescription
 
 
 def alert(
@@ -55,7 +55,8 @@ def action(name: Any, case_id: str, actor: str = "ann", action_id: str | None = 
 
 def description(digit: str = "a", **fields: Any) -> FileDescription:
     """A file whose digest is one digit 64 times."""
-    return FileDescription(**({"sha256": digit * 64, "file_name": f"{digit}.pdf", "size_bytes": 10} | fields))
+    values: dict[str, Any] = {"sha256": digit * 64, "file_name": f"{digit}.pdf", "size_bytes": 10}
+    return FileDescription(**(values | fields))
 
 
 NOTICE_ID = "0123456789abcdef" * 2

@@ -13,7 +13,7 @@ from fraudstream.cases.refusal import FILES_MAX, NOTES_BYTES_MAX, RejectedAction
 from fraudstream.cases.steps import STEPS_BYTES_MAX
 from fraudstream.cases.store import CaseStore
 from fraudstream.contracts import Case, CaseAction
-from fraudstream.contracts.case_files import AttachedFile, FileDescription
+from fraudstream.contracts.attached_file import AttachedFile, FileDescription
 from tests.unit.cases.events import action, alert, description
 
 FIRST, SECOND = case_id_of("acc-1", "a1"), case_id_of("acc-2", "b1")

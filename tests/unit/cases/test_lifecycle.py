@@ -21,8 +21,8 @@ from fraudstream.cases.refusal import LINKS_MAX, RejectedAction
 from fraudstream.cases.splitting import split
 from fraudstream.cases.transitions import BY_ASSIGNEE, STATUS_AFTER
 from fraudstream.contracts import Case, CaseAction, CaseNote
+from fraudstream.contracts.attached_file import AttachedFile
 from fraudstream.contracts.case import CaseProposal
-from fraudstream.contracts.case_files import AttachedFile
 from fraudstream.contracts.case_timers import CaseSnooze
 from fraudstream.contracts.case_values import ActionName, CaseStatus
 from tests.unit.cases.events import action, alert, description

@@ -18,6 +18,7 @@ import httpx
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 from redis.asyncio import Redis
+from starlette.routing import Mount
 
 from fraudstream.audit.chain import Chain
 from fraudstream.audit.recent_events import RecentEvents
@@ -47,6 +48,7 @@ from fraudstream.console.access.users import User, UserStore
 from fraudstream.console.alert_source import AlertSource
 from fraudstream.console.app import create_app
 from fraudstream.console.desk import CaseDesk
+from fraudstream.console.evidence import EvidenceDesk
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
 from fraudstream.console.overview.desk import OverviewDesk
@@ -64,12 +66,14 @@ from fraudstream.console.settings import ServerSettings
 from fraudstream.console.web.console import Console
 from fraudstream.contracts import Alert, AuditEvent, Case, CaseAction
 from fraudstream.engine.rule_set import compile_rule_set
+from fraudstream.evidence.directory_store import DirectoryStore
 from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError, RejectedOpeningError
 from fraudstream.operations.rules_in_force import InForce
 from tests.unit.console.openid_provider import ProviderUnderTest
 
 SECRET = b"a secret of the tests"  # of references
 PASSWORD = "correct horse battery"
+FILE_BYTES_MAX = 100_000
 ORIGIN = "http://console.test"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # argon2 is slow on purpose
 
@@ -179,6 +183,8 @@ class ConsoleUnderTest:
             self.index, self.live, self.view, AlertSource(self._read), self._publish, self._open, lambda: self.now_ms
         )
         self.audit = AuditUnderTest()
+        self.files = Path(tempfile.mkdtemp(prefix="fraudstream-evidence-"))  # those of cases
+        self.evidence = EvidenceDesk(DirectoryStore(self.files), FILE_BYTES_MAX)
         self.openid = None if provider is None else self._openid(provider)
         self.tokens = TokenStore(self.redis, lambda: self.now_ms)
         self.trials = Trials(TrialSettings([sys.executable, "-c", ""], {}), self.live, lambda: self.now_ms)
@@ -213,6 +219,7 @@ class ConsoleUnderTest:
             references=self.references,
             absences=self.absences,
             now_ms=lambda: self.now_ms,
+            evidence=self.evidence,
         )
         self._console = console
         self.app: FastAPI = create_app(console)
@@ -238,6 +245,12 @@ class ConsoleUnderTest:
         answer = await log_in(client, name)
         assert answer.status_code == 303, answer.text
         return client
+
+    def keep_no_files(self) -> None:
+        """As if no directory were set."""
+        mounted = [route.app for route in self.app.routes if isinstance(route, Mount)]
+        for app in (self.app, *(each for each in mounted if isinstance(each, FastAPI))):
+            app.state.console = replace(self._console, evidence=None)
 
     def use_past(self, past: PastDesk) -> None:
         """Show this history."""
@@ -307,6 +320,7 @@ class ConsoleUnderTest:
         return opened, partition or 0
 
     async def close(self) -> None:
+        shutil.rmtree(self.files)
         await self.trials.close()
         async for key in self.redis.scan_iter(match="fraudstream:console:*"):
             await self.redis.delete(key)

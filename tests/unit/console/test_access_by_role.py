@@ -12,6 +12,7 @@ from fraudstream.console.access.references import References
 from fraudstream.console.access.roles import ROLES, Role
 from fraudstream.console.app import PAGES
 from tests.unit.console.console_app import SECRET, ConsoleUnderTest, case, post
+from tests.unit.console.evidence_files import upload
 
 CASE = "c" * 32
 EVERYBODY = frozenset(ROLES)
@@ -29,6 +30,8 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("POST", "/cases"): (ACTING, 303, False),
     ("POST", "/cases/close"): (ACTING, 200, False),
     ("GET", "/cases/{case_id}"): (EVERYBODY, 200, False),
+    ("POST", "/cases/{case_id}/files"): (ACTING, 200, False),
+    ("GET", "/cases/{case_id}/files/{sha256}"): (frozenset({"senior"}), 404, False),  # it has none
     ("GET", "/cases/{case_id}/report"): (ACTING | {"auditor"}, 200, False),
     ("POST", "/views"): (EVERYBODY, 303, False),
     ("POST", "/views/remove"): (EVERYBODY, 404, False),  # there is none
@@ -85,7 +88,14 @@ def path_of(template: str) -> str:
     if template.startswith("/rules"):
         return template.format(typology="takeover", rule="new_device", action="check")
     reference = References(SECRET).reference("account", "acc-1")
-    ids = {"case_id": CASE, "kind": "account", "reference": reference, "trial_id": "t1", "proposal_id": "p1"}
+    ids = {
+        "sha256": "f" * 64,
+        "case_id": CASE,
+        "kind": "account",
+        "reference": reference,
+        "trial_id": "t1",
+        "proposal_id": "p1",
+    }
     return template.format(action="note", **ids)
 
 
@@ -115,6 +125,8 @@ async def call(client: httpx.AsyncClient, console: ConsoleUnderTest, method: str
         console.live.close()  # so that the stream ends
     if method == "GET":
         return (await client.get(path_of(template))).status_code
+    if template == "/cases/{case_id}/files":
+        return (await upload(client)).status_code
     return (await post(client, path_of(template), **FIELDS.get(template, {}))).status_code
 
 

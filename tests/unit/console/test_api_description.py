@@ -16,8 +16,11 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from fraudstream.console.access.tokens import SCOPES
 from fraudstream.console.web.api.openapi import BASE, description
+from fraudstream.contracts.attached_file import AttachedFile
+from fraudstream.evidence.directory_store import DirectoryStore
 from tests.unit.console.case_alerts import CASE
 from tests.unit.console.console_app import ORIGIN, ConsoleUnderTest, case
+from tests.unit.console.evidence_files import CONTENT, DIGEST
 
 # Without its security: a token is always sent here. What is refused without one is in test_api.
 SCHEMA = schemathesis.openapi.from_dict(description() | {"security": []})
@@ -42,9 +45,9 @@ class Program(NamedTuple):
         sent = request.as_transport_kwargs(base_url=ORIGIN + BASE)
         url = str(sent["url"])
         if "/cases/" in url and on_case:
-            url = f"{ORIGIN}{BASE}/cases/{CASE}" + next(
-                (end for end in ("/actions", "/report") if url.endswith(end)), ""
-            )
+            ends = ("/actions", "/report", "/files")
+            end = next((each for each in ends if url.endswith(each)), f"/files/{DIGEST}" if "/files/" in url else "")
+            url = f"{ORIGIN}{BASE}/cases/{CASE}{end}"
         headers = {**(sent.get("headers") or {}), "authorization": self.client.headers["authorization"]}
         content = {name: sent[name] for name in ("params", "json", "data") if sent.get(name) is not None}
         if isinstance(content.get("data"), bytes):
@@ -63,7 +66,10 @@ def program(redis_url: str) -> Iterator[Program]:
 
 async def _console(redis_url: str) -> ConsoleUnderTest:
     console = ConsoleUnderTest(redis_url, "cases-of-description:", api_requests_per_minute=100_000)
-    await console.put(case(CASE))
+    with DirectoryStore(console.files).incoming(len(CONTENT)) as file:
+        file.write(CONTENT)
+        file.keep()
+    await console.put(case(CASE, files=(AttachedFile(DIGEST, "x.pdf", len(CONTENT), "application/pdf", "ann", 1),)))
     return console
 
 

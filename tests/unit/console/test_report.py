@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from fraudstream.console.report.builder import PAST_MAX, Past, past_since_ms
 from fraudstream.console.report.content import json_of, report_schema
 from fraudstream.contracts import CaseNote, CaseStep, ScorePart
+from fraudstream.contracts.attached_file import AttachedFile
 from fraudstream.contracts.case import CaseProposal
 from fraudstream.contracts.schemas import schema_text
 from fraudstream.history.answers import PastPayment
@@ -142,6 +143,17 @@ def test_no_identifier_is_in_a_masked_report_wherever_it_stands() -> None:
         shown = json_of(made(found, each, past=past)).decode()
         assert secret in shown
         assert secrets[3] in shown
+
+
+def test_files_are_listed_with_their_digests_and_masked_names() -> None:
+    """Also a digest of digits alone, which looks like the number of a card."""
+    digest = "4929000000006000" * 4
+    file = AttachedFile(digest, "acc-1 4929000000006.pdf", 48_211, "application/pdf", "ann", 5)
+    for visible in (True, False):
+        document = json.loads(json_of(made(case_of(alert(), files=(file,)), alert(), visible=visible)))
+        (listed,) = document["files"]
+        assert (listed["sha256"], listed["attached_by"], listed["size_bytes"]) == (digest, "ann", 48_211)
+        assert ("4929000000006" in listed["file_name"]) == visible
 
 
 def test_the_json_form_has_the_documented_schema() -> None:

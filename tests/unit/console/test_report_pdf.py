@@ -14,6 +14,7 @@ from fraudstream.console.report.content import Report
 from fraudstream.console.report.pdf import pdf_of
 from fraudstream.console.words.catalogue import LANGUAGES, words_of
 from fraudstream.contracts import CaseNote, CaseStep
+from fraudstream.contracts.attached_file import AttachedFile
 from fraudstream.contracts.case_values import RecordedAction
 from tests.unit.cases.events import alert
 from tests.unit.console.hostile_text import HOSTILE
@@ -87,6 +88,14 @@ def test_a_case_without_alerts_has_a_report() -> None:
     text = " ".join(pages_of(made(case_of())))
     assert "the case was opened by hand" in text
     assert "No rule fired." in text
+
+
+def test_files_are_listed_with_their_digests() -> None:
+    file = AttachedFile("ab" * 32, "statement.pdf", 48_211, "application/pdf", "ann", 5)
+    text = "".join(text_of(made(case_of(alert(), files=(file,)), alert())).split())
+    assert "statement.pdf" in text
+    assert "48,211" in text
+    assert "ab" * 32 in text
 
 
 def test_every_action_that_a_case_records_has_its_words() -> None:

@@ -36,8 +36,8 @@ from fraudstream.contracts import (
     StoredRuleSet,
     UnjudgedDecision,
 )
+from fraudstream.contracts.attached_file import AttachedFile, FileDescription
 from fraudstream.contracts.case import CaseAssignment, CaseProposal
-from fraudstream.contracts.case_files import AttachedFile, FileDescription
 from fraudstream.contracts.case_notices import CaseNotice
 from fraudstream.contracts.case_timers import CaseClock, CaseSnooze, CaseTimer
 

@@ -7,14 +7,14 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse, Response
 
-from fraudstream.console.web.api import case_routes, record_routes, report_routes
+from fraudstream.console.web.api import case_routes, evidence_routes, record_routes, report_routes
 from fraudstream.console.web.api.openapi import description
 from fraudstream.console.web.api.problems import add_problems
 from fraudstream.console.web.console import Console
 from fraudstream.console.web.unforeseen_errors import api_answer
 
 _described = APIRouter()
-ROUTERS: Final = (case_routes.router, record_routes.router, report_routes.router, _described)
+ROUTERS: Final = (case_routes.router, evidence_routes.router, record_routes.router, report_routes.router, _described)
 
 
 @_described.get("/openapi.json")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any, Final
+from collections.abc import Callable
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from fastapi import APIRouter, Depends, Request
@@ -83,6 +84,16 @@ class ActionAnswer(msgspec.Struct, frozen=True):
     status: str
 
 
+class AskedAction(NamedTuple):
+    """An action that a program asks for. `told`: the action, for the audit log. `details`: what it needs beyond its
+    name, given the version of the case that the program has seen."""
+
+    case_id: str
+    action: ActionName
+    told: str
+    details: Callable[[int | None], ActionDetails]
+
+
 class CaseList(msgspec.Struct, frozen=True):
     """A page of the queue. `total`: the cases that match, on all pages. `next`: `after` of the next page; None on the
     last."""
@@ -131,52 +142,72 @@ async def act(request: Request, case_id: str, token: Annotated[Token, Depends(sc
     """
     parameters_of(request, (), {})
     body, text = await body_of(request, ActionBody)
+    action_id = action_id_of(request, token)
+    if body.action in APPROVALS:
+        raise ProblemError(403, "approval", "A closing is approved or rejected by a person, in the console.")
+    if body.action == "detach":
+        raise ProblemError(403, "removal", "A file is removed by a person, in the console.")
+    if body.action == "attach":
+        raise ProblemError(400, "invalid", "A file is added by a request to /cases/{case_id}/files.")
+    asked = AskedAction(case_id, body.action, body.action, body.details)
+    return await answered_once(request, token, action_id, asked, f"{case_id}\0".encode() + text)
+
+
+def action_id_of(request: Request, token: Token) -> str:
+    """The id of the action that the request asks for, by its Idempotency-Key. Raises `ProblemError`."""
     key = request.headers.get("idempotency-key", "")
     if not 0 < len(key) <= KEY_CHARACTERS_MAX or not key.isprintable():
         sentence = f"Send a new Idempotency-Key for each action, 1 to {KEY_CHARACTERS_MAX} printable characters."
         raise ProblemError(400, "idempotency_key", sentence)
-    if body.action in APPROVALS:
-        raise ProblemError(403, "approval", "A closing is approved or rejected by a person, in the console.")
-    action_id = f"{token.id}:{key}"
-    fingerprint = hashlib.sha256(f"{case_id}\0".encode() + text).hexdigest()
+    return f"{token.id}:{key}"
+
+
+async def answered_once(
+    request: Request, token: Token, action_id: str, asked: AskedAction, identity: bytes
+) -> Response:
+    """The answer to an action, or the kept one if the request is repeated. `identity`: equal in a repeated request
+    alone. Raises `ProblemError`."""
+    fingerprint = hashlib.sha256(identity).hexdigest()
     kept = await console_of(request).kept_answers.begin(action_id, fingerprint)
     if kept is not None and kept.fingerprint != fingerprint:
         raise ProblemError(422, "idempotency_key_reused", "This Idempotency-Key came with another action before.")
     if kept is not None and kept.status:
         return _kept(kept)
-    answer = await _answer(request, case_id, token, body, action_id)
+    answer = await _answer(request, token, action_id, asked)
     if answer.status_code in (200, 409):  # others had no effect, or none yet: the agent knows the action by its id
         content = KeptAnswer(fingerprint, answer.status_code, bytes(answer.body).decode(), answer.headers.get("etag"))
         await console_of(request).kept_answers.finish(action_id, content)
     return answer
 
 
-async def _answer(request: Request, case_id: str, token: Token, body: ActionBody, action_id: str) -> Response:
-    about = {"object": f"case:{case_id[:CASE_ID_CHARACTERS_MAX]}", "detail": body.action}
+async def _answer(request: Request, token: Token, action_id: str, asked: AskedAction) -> Response:
+    about = {"object": f"case:{asked.case_id[:CASE_ID_CHARACTERS_MAX]}", "detail": asked.told}
     try:
-        found = (await found_case(request, token, case_id)).case
+        found = (await found_case(request, token, asked.case_id)).case
         expected = _etags(request, "if-match") - {"*"}
         if expected and etag_of(found.version) not in expected:
             raise ProblemError(412, "changed", f"The case has the version {found.version}.")
         await audited(request, token.actor, "act", "asked", **about)
-        after = await _acted(request, found, token, body, action_id, found.version if expected else None)
+        after = await _acted(request, found, token, asked, action_id, found.version if expected else None)
     except ProblemError as error:
         outcome: AuditOutcome = "refused" if error.status in (409, 412) else "failed"
         note_result(request, token.actor, "act", outcome, **about)
         return problem(request, error.status, error.code, error.detail, error.headers)
     note_result(request, token.actor, "act", "done", **about)
-    return _json(ActionAnswer(action_id, case_id, after.version, after.status), etag=etag_of(after.version))
+    return _json(ActionAnswer(action_id, asked.case_id, after.version, after.status), etag=etag_of(after.version))
 
 
 async def _acted(
-    request: Request, found: Case, token: Token, body: ActionBody, action_id: str, expected_version: int | None
+    request: Request, found: Case, token: Token, asked: AskedAction, action_id: str, expected_version: int | None
 ) -> Case:
     """The case after the action. The agent refuses it if another comes before it and `If-Match` was sent: 412."""
-    details = body.details(expected_version)
+    details = asked.details(expected_version)
     try:
         desk = console_of(request).desk
         sees = seen_by(request, token.actor, await team_of(request, token))
-        after = await desk.act(found.case_id, body.action, actor=token.actor, action_id=action_id, sees=sees, **details)
+        after = await desk.act(
+            found.case_id, asked.action, actor=token.actor, action_id=action_id, sees=sees, **details
+        )
     except OperationError as error:
         refused = problem_of(error)
         raise (ProblemError(412, "changed", refused.detail) if refused.code == "changed" else refused) from error

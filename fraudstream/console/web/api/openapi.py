@@ -9,7 +9,7 @@ import msgspec
 
 from fraudstream import __version__
 from fraudstream.console.report.content import Report
-from fraudstream.console.web.api import case_routes, record_routes, report_routes
+from fraudstream.console.web.api import case_routes, evidence_routes, record_routes, report_routes
 from fraudstream.console.web.api.problems import MEDIA_TYPE, TITLES
 from fraudstream.console.web.api.requests import TEXT_CHARACTERS_MAX
 from fraudstream.contracts import Case
@@ -40,6 +40,24 @@ _CASE_ID: Final = {
     "required": True,
     "schema": {"type": "string", "minLength": 1, "maxLength": case_routes.CASE_ID_CHARACTERS_MAX},
 }
+
+
+_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "A new one for each action. A repeated request is answered as the first, for a day.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": case_routes.KEY_CHARACTERS_MAX},
+}
+_FILE_NAME: Final = {
+    "name": evidence_routes.TEXTS[0],
+    "in": "query",
+    "required": True,
+    "description": "The file's name, to be shown: no path is made of it.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": TEXT_CHARACTERS_MAX},
+}
+_SHA256: Final = {"name": "sha256", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+_BYTES: Final[Mapping[str, Any]] = {"application/octet-stream": {"type": "string", "format": "binary"}}
 
 
 def description() -> dict[str, Any]:
@@ -92,17 +110,34 @@ def _paths() -> dict[str, Any]:
                 "ActionAnswer",
                 parameters=[
                     _CASE_ID,
-                    _header(
-                        "Idempotency-Key",
-                        "A new one for each action. A repeated request is answered as the first, for a day.",
-                        required=True,
-                        maximum=case_routes.KEY_CHARACTERS_MAX,
-                    ),
+                    _KEY,
                     _header("If-Match", "The ETag of the case as the program knows it: 412 if it has changed."),
                 ],
                 headers=_ETAG,
                 body="ActionBody",
                 problems=(404, 409, 412, 413, 415, 422, 504),
+            )
+        },
+        "/cases/{case_id}/files": {
+            "post": _operation(
+                "addFile",
+                "Adds the body to a case as a file, by the actor api:NAME. Scope cases:act. Its media type is what "
+                "Content-Type says.",
+                "ActionAnswer",
+                parameters=[_CASE_ID, _FILE_NAME, _KEY],
+                headers=_ETAG,
+                content=_BYTES,
+                problems=(404, 408, 409, 412, 413, 422, 500, 504),
+            )
+        },
+        "/cases/{case_id}/files/{sha256}": {
+            "get": _operation(
+                "getFile",
+                "The bytes of a file, to be saved. Scopes cases:read and identifiers:read, as no file is masked.",
+                None,
+                parameters=[_CASE_ID, _SHA256],
+                media=_BYTES,
+                problems=(404, 500),
             )
         },
         "/cases/{case_id}/report": {
@@ -138,16 +173,21 @@ def _paths() -> dict[str, Any]:
 def _operation(
     name: str,
     summary: str,
-    answer: str,
+    answer: str | None,
     *,
     parameters: Collection[Mapping[str, Any]] = (),
     headers: Mapping[str, Any] | None = None,
     body: str | None = None,
+    content: Mapping[str, Any] | None = None,
     more: Mapping[int, Mapping[str, Any]] | None = None,
     media: Mapping[str, Any] | None = None,
     problems: Collection[int] = (),
 ) -> dict[str, Any]:
-    done = _done(_ref(answer)) | {"headers": dict(headers or {})}
+    """One operation. `answer`, `body`: names of structs; `media`, `content`: by media type what is answered or sent
+    beside them."""
+    done = (_done({}) if answer is None else _done(_ref(answer))) | {"headers": dict(headers or {})}
+    if answer is None:
+        done["content"] = {}
     done["content"] |= {kind: {"schema": schema} for kind, schema in (media or {}).items()}
     responses: dict[str, Any] = {"200": done} | {str(status): each for status, each in (more or {}).items()}
     for status in sorted({*_ALWAYS, *problems}):
@@ -157,6 +197,9 @@ def _operation(
         operation["parameters"] = list(parameters)
     if body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(body)}}}
+    if content is not None:
+        bodies = {kind: {"schema": schema} for kind, schema in content.items()}
+        operation["requestBody"] = {"required": True, "content": bodies}
     return operation
 
 

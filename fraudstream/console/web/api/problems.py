@@ -28,6 +28,7 @@ TITLES: Final[Mapping[int, str]] = {
     404: "Not found",
     405: "Method not allowed",
     409: "Refused",
+    408: "Too slow",
     412: "The case has changed",
     413: "Too large",
     415: "Unsupported media type",
