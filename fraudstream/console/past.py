@@ -28,6 +28,7 @@ NETWORK_DAYS: Final = 30
 RECENT_MAX: Final = 1_000  # payments of a timeline
 ROWS_MAX: Final = 50  # of a page
 ACCOUNTS_MAX: Final = 50
+CASE_ACCOUNTS_MAX: Final = 8  # of a case, whose pasts its page shows together
 QUERY_S_MAX: Final = 10.0
 PAGE_S_MAX: Final = 8.0  # how long the page of an account waits
 CASE_S_MAX: Final = 0.5  # how long a case page waits
@@ -78,6 +79,18 @@ class EntityPast(NamedTuple):
     network: Network | None
 
 
+class CasePast(NamedTuple):
+    """The past of a case's accounts together, since `since_ms` until `until_ms`. `accounts`: those that are shown,
+    `CASE_ACCOUNTS_MAX` at most. `recent`: their newest payments, the newest first, as many of each, `RECENT_MAX` at
+    most."""
+
+    since_ms: int
+    until_ms: int
+    accounts: tuple[str, ...]
+    recent: tuple[PastPayment, ...]
+    network: Network
+
+
 class PastDesk:
     """Asks `history`; None: there is no store, and every answer is "none"."""
 
@@ -94,13 +107,11 @@ class PastDesk:
             (kind, value, before), lambda history: _entity(history, kind, value, before), PAGE_S_MAX, None
         )
 
-    async def of_case(self, account_id: str, on_read: Callable[[], None]) -> EntityPast | Missing:
-        """The past of a case's account. "reading" if it takes longer than a case page may wait; `on_read` is called
-        once it is there."""
-        key = ("account", account_id, None)
-        return await self._answer(
-            key, lambda history: _entity(history, "account", account_id, None), CASE_S_MAX, on_read
-        )
+    async def of_case(self, accounts: Sequence[str], on_read: Callable[[], None]) -> CasePast | Missing:
+        """The past of a case's accounts, its own first. "reading" if it takes longer than a case page may wait;
+        `on_read` is called once it is there."""
+        shown = tuple(accounts[:CASE_ACCOUNTS_MAX])
+        return await self._answer(("case", shown), lambda history: _of_case(history, shown), CASE_S_MAX, on_read)
 
     async def figures(
         self, key: Hashable, ask: Callable[[FigureReader], T], wait_s: float, on_read: Callable[[], None]
@@ -170,6 +181,31 @@ class PastDesk:
         return answer
 
 
+def _of_case(history: History, accounts: tuple[str, ...]) -> CasePast:
+    """Blocks. Raises `HistoryError`."""
+    until_ms = history.newest_ms() or 0
+    since_ms = max(until_ms - DAYS * DAY_MS, 0)
+    found = [
+        payment
+        for account_id in accounts
+        for payment in history.payments(
+            "account",
+            account_id,
+            since_ms=since_ms,
+            rows=RECENT_MAX // len(accounts),
+            before=None,
+            limit_s=QUERY_S_MAX,
+        )
+    ]
+    found.sort(key=lambda payment: payment.key, reverse=True)
+    return CasePast(since_ms, until_ms, accounts, tuple(found), _network(history, accounts, until_ms))
+
+
+def _network(history: History, accounts: Sequence[str], until_ms: int) -> Network:
+    since_ms = max(until_ms - NETWORK_DAYS * DAY_MS, 0)
+    return network_of(history, accounts, since_ms=since_ms, limit_s=QUERY_S_MAX)
+
+
 def _entity(history: History, kind: EntityKind, value: str, before: PageKey | None) -> EntityPast:
     """Blocks. Raises `HistoryError`."""
     until_ms = history.newest_ms() or 0
@@ -185,8 +221,7 @@ def _entity(history: History, kind: EntityKind, value: str, before: PageKey | No
         rows = history.payments(kind, value, since_ms=since_ms, rows=ROWS_MAX + 1, before=before, limit_s=QUERY_S_MAX)
     accounts, network = None, None
     if kind == "account":
-        links_since_ms = max(until_ms - NETWORK_DAYS * DAY_MS, 0)
-        network = network_of(history, value, since_ms=links_since_ms, limit_s=QUERY_S_MAX)
+        network = _network(history, [value], until_ms)
     else:
         found = history.accounts(kind, value, since_ms=since_ms, rows=ACCOUNTS_MAX, limit_s=QUERY_S_MAX)
         accounts = tuple(found)

@@ -1,6 +1,7 @@
-"""The network of an account: accounts that have used the same device, IP address, counterparty, terminal or merchant.
+"""The network of one or several accounts: others that have used the same device, IP address, counterparty, terminal or
+merchant.
 
-Two hops: from the account over what it used to other accounts, and from these over what they used to further ones. What
+Two hops: from the accounts over what they used to other ones, and from these over what they used to further ones. What
 many accounts use, such as a large merchant, links nobody and is left out. Everything has a cap: the values that the
 fewest accounts share come first, and each of them in turn adds an account.
 """
@@ -42,25 +43,26 @@ class Hop(NamedTuple):
 
 
 class Network(NamedTuple):
-    """`used`: all that the account has used, the value of the fewest accounts first. `hops`: at most two; none if the
-    account shares nothing. `is_capped`: there is more than is here."""
+    """`accounts`: whose network it is. `used`: all that they have used, the value of the fewest accounts first; what
+    several of them have used is there for each. `hops`: at most two; none if nothing is shared. `is_capped`: there is
+    more than is here."""
 
-    account_id: str
+    accounts: tuple[str, ...]
     used: tuple[Link, ...]
     hops: tuple[Hop, ...]
     is_capped: bool
 
 
-def network_of(source: LinkSource, account_id: str, *, since_ms: int, limit_s: float) -> Network:
-    """The network of an account since the day of a time. Raises what `source` raises."""
-    used = sorted(source.links([account_id], since_ms=since_ms, limit_s=limit_s)[account_id], key=_by_accounts)
+def network_of(source: LinkSource, accounts: Sequence[str], *, since_ms: int, limit_s: float) -> Network:
+    """The network of some accounts since the day of a time. Raises what `source` raises."""
+    by_account = source.links(accounts, since_ms=since_ms, limit_s=limit_s)
+    used = sorted((link for links in by_account.values() for link in links), key=_by_accounts)
     hops: list[Hop] = []
-    known_accounts, known_values, is_capped = {account_id}, set[Value](), False
-    by_account: Mapping[str, Sequence[Link]] = {account_id: used}
+    known_accounts, known_values, is_capped = set(accounts), set[Value](), False
     for values_max, accounts_max in zip(VALUES_MAX, ACCOUNTS_MAX, strict=True):
         if hops:
-            accounts = hops[-1].accounts
-            by_account = source.links(accounts, since_ms=since_ms, limit_s=limit_s) if accounts else {}
+            reached = hops[-1].accounts
+            by_account = source.links(reached, since_ms=since_ms, limit_s=limit_s) if reached else {}
         found = {(link.kind, link.value): link for links in by_account.values() for link in links}
         shared = [link for value, link in found.items() if value not in known_values and _links_somebody(link)]
         chosen = sorted(shared, key=_by_accounts)[:values_max]
@@ -76,7 +78,7 @@ def network_of(source: LinkSource, account_id: str, *, since_ms: int, limit_s: f
         known_values.update(values)
         edges = [(user.account_id, value) for value in values for user in users[value]]
         hops.append(Hop(tuple(values), reached, tuple(edge for edge in edges if edge[0] in known_accounts)))
-    return Network(account_id, tuple(used), tuple(hops), is_capped)
+    return Network(tuple(accounts), tuple(used), tuple(hops), is_capped)
 
 
 def _links_somebody(link: Link) -> bool:

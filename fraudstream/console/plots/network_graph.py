@@ -1,4 +1,4 @@
-"""The network of an account as a drawing in columns: the account, what it shared, with whom, and one hop further.
+"""The network of one or several accounts as a drawing in columns: they, what they shared, with whom, and a hop more.
 
 Every node has a row of its own in its column, so labels never overlap. Rows are in the order of their neighbours in the
 column before, which leaves few lines crossing.
@@ -54,8 +54,8 @@ def network_graph(
 
 def columns_of(network: Network) -> tuple[list[list[Node]], list[tuple[Node, Node]]]:
     """The nodes of each column, in order, and the pairs that a line joins."""
-    columns: list[list[Node]] = [[("account", network.account_id)]]
-    column_of: dict[Node, int] = {columns[0][0]: 0}
+    columns: list[list[Node]] = [[("account", each) for each in network.accounts]]
+    column_of: dict[Node, int] = dict.fromkeys(columns[0], 0)
     edges: list[tuple[Node, Node]] = []
     for hop in network.hops:
         joined = [(("account", account), value) for account, value in hop.edges]

@@ -1,7 +1,8 @@
 """The payments of a time as a plot: amounts by time, and a lane for each channel and device.
 
 Payments are dots of one path, so that a thousand of them are a few kilobytes. Alerts are circles that can be pointed
-at. Amounts of different currencies share the scale, in major units.
+at. Of several accounts, each has a path and a lane in a colour of its own. Amounts of different currencies share the
+scale, in major units.
 """
 
 from __future__ import annotations
@@ -38,9 +39,15 @@ def timeline(
     until_ms: int,
     title: str,
     describe: Callable[[PastPayment], str],
+    accounts: Sequence[str] = (),
+    account_of: Sequence[int] = (),
 ) -> Markup:
-    """The plot, from `since_ms` to `until_ms`. `title`: what it shows, in words. `describe`: an alert in words."""
-    lanes = _lanes(payments)
+    """The plot, from `since_ms` to `until_ms`. `title`: what it shows, in words. `describe`: an alert in words.
+
+    `accounts`: names of the accounts, if there are several; `account_of`: the number of that of each payment.
+    """
+    numbers = account_of or [0] * len(payments)
+    lanes = [*_account_lanes(payments, accounts, numbers), *_lanes(payments)]
     height = AMOUNTS_HEIGHT + LANE_HEIGHT * len(lanes) + 24
     majors = [_major(payment) for payment in payments]
     top = max(1.0, math.log10(max(majors, default=1.0) + 1))
@@ -53,22 +60,46 @@ def timeline(
         return AMOUNTS_HEIGHT - (AMOUNTS_HEIGHT - _TOP) * math.log10(major + 1) / top
 
     marks = [*_amount_grid(top, y), *_date_grid(since_ms, until_ms, x, height)]
-    plain = {"debit": "", "credit": ""}
+    plain: dict[tuple[int, str], str] = {}
     alerts = []
-    for payment, major in zip(payments, majors, strict=True):
+    for payment, major, number in zip(payments, majors, numbers, strict=True):
         at = f"{x(payment.occurred_at_ms):.1f} {y(major):.1f}"
         if payment.alert_id is None and payment.label != "fraud":
-            plain["credit" if payment.fields.get("direction") == "credit" else "debit"] += f"M{at}h0"
+            kind = number, "credit" if payment.fields.get("direction") == "credit" else "debit"
+            plain[kind] = plain.get(kind, "") + f"M{at}h0"
         else:
             cx, cy = at.split(" ")
-            kind = "alert" if payment.alert_id is not None else "labelled"
-            alerts.append(element("circle", element("title", describe(payment)), cx=cx, cy=cy, r=4, class_=kind))
-    marks += [element("path", d=path, class_=f"dots {name}") for name, path in plain.items() if path]
-    for number, (name, times) in enumerate(lanes):
-        middle = AMOUNTS_HEIGHT + 8 + LANE_HEIGHT * number
+            shape = "alert" if payment.alert_id is not None else "labelled"
+            alerts.append(
+                element("circle", element("title", describe(payment)), cx=cx, cy=cy, r=4, class_=shape + _mark(number))
+            )
+    marks += [
+        element("path", d=path, class_=f"dots {direction}{_mark(number)}")
+        for (number, direction), path in sorted(plain.items(), key=lambda each: (each[0][0], each[0][1] == "credit"))
+    ]
+    for row, (name, times) in enumerate(lanes):
+        middle = AMOUNTS_HEIGHT + 8 + LANE_HEIGHT * row
         ticks = "".join(f"M{x(at_ms):.1f} {middle - 4}v8" for at_ms in times)
-        marks += [_label(LEFT - 6, middle + 4, name), element("path", d=ticks, class_="ticks")]
+        mark = _mark(row) if row < len(accounts) else ""
+        marks += [_label(LEFT - 6, middle + 4, name), element("path", d=ticks, class_=f"ticks{mark}")]
     return drawing(title, WIDTH, height, *marks, *alerts, class_="timeline")
+
+
+def _mark(number: int) -> str:
+    """What is added to the class of a mark, so that it has the colour of its account; that of the first is the usual
+    one."""
+    return f" account-{number}" if number else ""
+
+
+def _account_lanes(
+    payments: Sequence[PastPayment], accounts: Sequence[str], numbers: Sequence[int]
+) -> list[tuple[str, list[int]]]:
+    """Name and times of the lane of each account."""
+    times: list[list[int]] = [[] for _ in accounts]
+    for payment, number in zip(payments, numbers, strict=True):
+        if accounts:
+            times[number].append(payment.occurred_at_ms)
+    return list(zip(accounts, times, strict=True))
 
 
 def _lanes(payments: Sequence[PastPayment]) -> list[tuple[str, list[int]]]:

@@ -23,9 +23,9 @@ from fraudstream.console.web.action_forms import details_of
 from fraudstream.console.web.action_results import done_text, outcome_of, refused_text, status_of
 from fraudstream.console.web.auditing import audited, note_result, note_view
 from fraudstream.console.web.case_files import file_for, seen_by
+from fraudstream.console.web.case_past import past_of_case
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.entity_address import EntityAddresses
-from fraudstream.console.web.entity_pages import past_of_case
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of, values_of
 from fraudstream.console.web.identifier_pages import is_revealed, query_for, shown_case

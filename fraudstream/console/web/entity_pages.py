@@ -1,4 +1,4 @@
-"""The pages of accounts, devices, counterparties, merchants and so on, and what case pages show of an account."""
+"""The pages of accounts, devices, counterparties, merchants and so on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from fraudstream.console.access.past_masking import PastMasking
 from fraudstream.console.access.references import PSEUDONYM_KINDS
-from fraudstream.console.past import DAYS, KINDS, NETWORK_DAYS, RECENT_MAX, EntityPast, Missing
+from fraudstream.console.past import DAYS, KINDS, NETWORK_DAYS, RECENT_MAX, CasePast, EntityPast
 from fraudstream.console.plots.network_graph import network_graph
 from fraudstream.console.plots.place_map import place_map
 from fraudstream.console.plots.timeline import timeline
@@ -23,7 +23,7 @@ from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.rendering import page, words_for
 from fraudstream.console.web.visitors import Visitor, permitted
 from fraudstream.console.words.catalogue import Words
-from fraudstream.contracts import Case, amount_text
+from fraudstream.contracts import amount_text
 from fraudstream.contracts.timestamps import utc_text
 from fraudstream.history.answers import Link, LinkedAccount, PastPayment
 from fraudstream.history.tables import DAY_MS, LINK_FIELDS, EntityKind, column_of
@@ -78,15 +78,6 @@ class Used(NamedTuple):
 
     link: Link | LinkedAccount
     href: str
-
-
-class CasePast(NamedTuple):
-    """What a case page shows of the account's past; all None where it is `missing`."""
-
-    missing: Missing | None
-    past: EntityPast | None
-    drawings: Drawings | None
-    days: int
 
 
 @router.get("/history/{kind}/{reference}")
@@ -145,17 +136,6 @@ def _accounts(past: EntityPast, masking: PastMasking, href: Href) -> list[Used] 
     ]
 
 
-async def past_of_case(request: Request, case: Case, *, visible: bool) -> CasePast:
-    """What the page of `case` shows. `visible`: its identifiers are. The page asks for itself again once an answer that
-    took too long is there."""
-    console = console_of(request)
-    found = await console.past.of_case(case.account_id, lambda: console.live.on_case(case.case_id))
-    if isinstance(found, str):
-        return CasePast(found, None, None, DAYS)
-    masking = PastMasking(visible, found.recent)
-    return CasePast(None, found, drawings_of(request, found, masking), DAYS)
-
-
 def entity_object(request: Request, kind: str, value: str) -> str:
     """What the audit log calls an account, a device and so on: a pseudonym, if it is about a person."""
     if kind not in PSEUDONYM_KINDS:
@@ -163,10 +143,12 @@ def entity_object(request: Request, kind: str, value: str) -> str:
     return f"{kind}:{console_of(request).references.pseudonym(kind, value)}"
 
 
-def drawings_of(request: Request, past: EntityPast, masking: PastMasking) -> Drawings:
-    """The drawings, with their words."""
+def drawings_of(request: Request, past: EntityPast | CasePast, masking: PastMasking) -> Drawings:
+    """The drawings, with their words. Where the past is that of several accounts, each is marked."""
     words, desk = words_for(request), console_of(request).desk
-    describe = _describer(words)
+    accounts = past.accounts if isinstance(past, CasePast) and len(past.accounts) > 1 else ()
+    numbers = {account_id: number for number, account_id in enumerate(accounts)}
+    describe = describer(words, with_account=bool(accounts))
     recent = tuple(map(masking.payment, past.recent))
     drawn = timeline(
         recent,
@@ -174,13 +156,16 @@ def drawings_of(request: Request, past: EntityPast, masking: PastMasking) -> Dra
         past.until_ms,
         words.text("past.timeline_title", count=len(past.recent)),
         describe,
+        [masking.value("account", each) for each in accounts],
+        [numbers[payment.account_id] for payment in past.recent] if accounts else (),
     )
     places = place_map(recent, words.text("past.map_title"), describe)
     if past.network is None or not past.network.hops:
         return Drawings(drawn, places, None)
+    names = ", ".join(plain_value(masking.value("account", each)) for each in past.network.accounts)
     graph = network_graph(
         past.network,
-        words.text("past.network_title", account=plain_value(masking.value("account", past.network.account_id))),
+        words.text("past.network_title", account=names),
         EntityAddresses(console_of(request).references).href,
         masking.value,
         lambda kind: words.text(f"entity.{kind}"),
@@ -189,7 +174,7 @@ def drawings_of(request: Request, past: EntityPast, masking: PastMasking) -> Dra
     return Drawings(drawn, places, graph)
 
 
-def _shown_since_ms(past: EntityPast) -> int:
+def _shown_since_ms(past: EntityPast | CasePast) -> int:
     """Where the timeline begins: with the day of the oldest payment that is drawn."""
     oldest_ms = min((payment.occurred_at_ms for payment in past.recent), default=past.since_ms)
     return max(past.since_ms, oldest_ms // DAY_MS * DAY_MS)
@@ -221,16 +206,17 @@ def _fields(payment: PastPayment) -> dict[str, str]:
     return fields
 
 
-def _describer(words: Words) -> Callable[[PastPayment], str]:
-    """Words for a payment that stands out."""
+def describer(words: Words, *, with_account: bool) -> Callable[[PastPayment], str]:
+    """Words for a payment that stands out; `with_account`: whose it is, too."""
 
     def describe(payment: PastPayment) -> str:
-        return words.text(
+        told = words.text(
             "past.point",
             at=utc_text(payment.occurred_at_ms),
             amount=f"{amount_text(payment.amount_minor, payment.currency)} {payment.currency}",
             payment=plain_value(payment.event_id),
             rules=plain_value(", ".join(payment.rules) or payment.label or ""),
         )
+        return f"{plain_value(payment.account_id)} · {told}" if with_account else told
 
     return describe

@@ -13,7 +13,7 @@ import pytest
 from fraudstream.console import past as past_module
 from fraudstream.console.access.references import References
 from fraudstream.console.access.roles import Role
-from fraudstream.console.past import RECENT_MAX, ROWS_MAX, PastDesk
+from fraudstream.console.past import CASE_ACCOUNTS_MAX, RECENT_MAX, ROWS_MAX, PastDesk
 from fraudstream.console.web.entity_address import EntityAddresses
 from fraudstream.history.answers import PastPayment
 from fraudstream.history.database import HistoryTimeoutError
@@ -149,6 +149,45 @@ async def test_a_case_page_has_the_timeline_and_the_network_of_its_account(
     assert 'class="network"' in page
     assert 'class="map"' in page
     assert f'href="{path_to("account", "acc-1")}"' in page
+
+
+async def test_the_page_of_a_case_that_others_were_merged_into_shows_their_accounts_too(
+    console: ConsoleUnderTest, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past_module, "CASE_S_MAX", 30.0)
+    fill(
+        store,
+        [
+            payment(0, "acc-1001", device_id="dev-1"),
+            payment(1, "acc-2002", ip="10.0.0.9", lat=52.5, lon=13.4),
+            payment(2, "acc-3003", ip="10.0.0.9"),
+        ],
+        [decision(0, "p-1", "acc-2002", outcome="review", score=0.61, rules=["a/b"], alert_id=ALERT)],
+    )
+    await console.put(case(CASE, "acc-1001", other_accounts=("acc-2002",)))
+    page = await page_of(console, f"/cases/{CASE}")
+    past = page.split('id="past"')[1].split('id="payments"')[0]
+    assert f'href="{path_to("account", "acc-2002")}"' in past
+    assert 'class="ticks account-1"' in past  # a lane
+    assert 'class="alert account-1"' in past
+    assert past.count("<title>acc-2002 · ") == 2  # the alert, in the timeline and on the map
+    assert f'href="{path_to("account", "acc-3003")}"' in past  # linked to the other account alone
+    viewer = await console.logged_in("vi", "viewer")
+    masked = (await viewer.get(f"/cases/{CASE}")).text
+    assert "2 payments" in masked
+    assert not {name for name in ("acc-1001", "acc-2002", "acc-3003") if name in masked}
+
+
+async def test_a_case_of_many_accounts_shows_the_first_of_them(
+    console: ConsoleUnderTest, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past_module, "CASE_S_MAX", 30.0)
+    accounts = tuple(f"acc-{number}" for number in range(CASE_ACCOUNTS_MAX + 3))
+    fill(store, [payment(n, account_id) for n, account_id in enumerate(accounts)])
+    await console.put(case(CASE, accounts[0], other_accounts=accounts[1:]))
+    page = await page_of(console, f"/cases/{CASE}")
+    assert f"the first <bdi>{CASE_ACCOUNTS_MAX}</bdi> of <bdi>{len(accounts)}</bdi> accounts" in page
+    assert page.count('class="ticks account-') == CASE_ACCOUNTS_MAX - 1
 
 
 async def test_a_console_without_a_store_says_so(console: ConsoleUnderTest) -> None:

@@ -42,6 +42,20 @@ def test_channels_and_devices_have_lanes() -> None:
     assert re.findall(r"<title>(a[a-z]+)</title>", drawn) == ["app", "atm"]
 
 
+def test_each_of_several_accounts_has_dots_and_a_lane_of_its_own() -> None:
+    payments = [past(n * DAY, 10**n, alert_id="x" if n == 5 else None, channel="app") for n in range(6)]
+    drawn = timeline(payments, 0, 5 * DAY, "t", lambda each: each.event_id, ["••11", "••11"], [0, 0, 0, 1, 1, 1])
+    paths = re.findall(r'<path d="([^"]*)" class="([^"]*)"', drawn)
+    assert [(name, len(re.findall("M", path))) for path, name in paths] == [
+        ("dots debit", 3),
+        ("dots debit account-1", 2),
+        ("ticks", 3),  # names that look alike do not mix
+        ("ticks account-1", 3),
+        ("ticks", 6),
+    ]
+    assert 'class="alert account-1"' in drawn
+
+
 def test_a_timeline_of_one_payment_can_be_drawn() -> None:
     assert len(points(timeline([past(5, 0)], 5, 5, "title", lambda each: each.event_id))) == 1
 
@@ -51,7 +65,7 @@ def network() -> Network:
     accounts = tuple(f"acct-{n:03}" for n in range(14))
     second: tuple[Value, ...] = (("ip", "10.0.0.1"),)
     return Network(
-        "me",
+        ("me",),
         (),
         (
             Hop(first, accounts, tuple((name, first[n % 3]) for n, name in enumerate(("me", *accounts)))),

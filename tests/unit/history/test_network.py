@@ -21,7 +21,7 @@ def reader(tmp_path: Path) -> Iterator[HistoryReader]:
 
 
 def network(reader: HistoryReader) -> Network:
-    return network_of(reader, "a", since_ms=0, limit_s=20.0)
+    return network_of(reader, ["a"], since_ms=0, limit_s=20.0)
 
 
 def test_two_hops_lead_over_shared_values(tmp_path: Path, reader: HistoryReader) -> None:
@@ -62,4 +62,26 @@ def test_a_large_network_is_capped(tmp_path: Path, reader: HistoryReader) -> Non
 def test_an_account_that_shares_nothing_has_no_hops(tmp_path: Path, reader: HistoryReader) -> None:
     fill(tmp_path, [payment(0, "a", device_id="d"), payment(1, "b", device_id="e")])
     assert network(reader).hops == ()
-    assert network_of(reader, "nobody", since_ms=0, limit_s=20.0).used == ()
+    assert network_of(reader, ["nobody"], since_ms=0, limit_s=20.0).used == ()
+
+
+def test_the_network_of_several_accounts_begins_with_all_of_them(tmp_path: Path, reader: HistoryReader) -> None:
+    """What two of them share leads to no further account, and is there; what one of them shares leads on."""
+    fill(
+        tmp_path,
+        [
+            payment(0, "a", device_id="d1"),
+            payment(1, "b", device_id="d1", ip="10.0.0.7"),
+            payment(2, "c", ip="10.0.0.7"),
+        ],
+    )
+    found = network_of(reader, ["a", "b"], since_ms=0, limit_s=20.0)
+    assert found.accounts == ("a", "b")
+    (hop,) = found.hops
+    assert hop.accounts == ("c",)
+    assert set(hop.edges) == {
+        ("a", ("device", "d1")),
+        ("b", ("device", "d1")),
+        ("b", ("ip", "10.0.0.7")),
+        ("c", ("ip", "10.0.0.7")),
+    }
