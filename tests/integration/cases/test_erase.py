@@ -70,6 +70,7 @@ async def deployment(cluster: CaseCluster, unique_name: Callable[[str], str], tm
         f'decisions = "{decisions}"\nlabels = "{labels}"\n'
         f'controls = "{unique_name("controls")}"\n'
         f'[history]\ndirectory = "{tmp_path / "history"}"\n'
+        f'[evidence]\ndirectory = "{tmp_path / "evidence"}"\n'
     )
     return Deployment(cluster, config, audit, unique_name("acc-1"), unique_name("acc-2"))
 
@@ -102,6 +103,16 @@ async def publish_payments(deployment: Deployment) -> None:
             await producer.send_and_wait(topic, msgspec.json.encode(payment), key=account_id.encode())
 
 
+async def attach(deployment: Deployment, capsys: pytest.CaptureFixture[str], case_id: str, *contents: str) -> None:
+    """Add files with these contents and names to a case, by the command."""
+    for content in contents:
+        path = deployment.config.parent / f"{content}.txt"
+        path.write_text(content)
+        code, case, err = await deployment.run(capsys, "cases", "attach", case_id, str(path), "--as", "ann")
+        assert (code, err) == (0, "")
+        assert (case["files"][-1]["file_name"], case["files"][-1]["media_type"]) == (path.name, "text/plain")
+
+
 async def fill_history(deployment: Deployment) -> None:
     command = (sys.executable, "-m", "fraudstream.cli.main", "--config", str(deployment.config), "history", "--once")
     process = await asyncio.create_subprocess_exec(*command, "--metrics-port", "0", stderr=asyncio.subprocess.PIPE)
@@ -127,13 +138,15 @@ async def test_an_account_goes_from_every_place_that_can_lose_it_and_others_stay
         assert (code, f"case {erased_case} is new" in err, "--override" in err) == (1, True, True)
         assert await view.case(erased_case) is not None
 
+        await attach(d, capsys, erased_case, "of-both", "own")
+        await attach(d, capsys, kept_case, "of-both")
         asking = ask(erased_case, account_id=d.erased)
         closing = action("close", erased_case, disposition="false_positive", account_id=d.erased, note="called")
         await d.cluster.publish_actions([action("claim", erased_case, account_id=d.erased), asking, closing])
         await eventually(lambda: view.queue(1_000), lambda found: erased_case not in [case.case_id for case in found])
         code, found, _ = await d.run(capsys, "erase", d.erased, "--dry-run")
         erasable = {place["name"].split()[0]: place["held"] for place in found["places"] if place["fate"] == "erasable"}
-        assert (code, erasable) == (0, {"topic": 1, "cases": 1, "saved": 1, "history": 1})
+        assert (code, erasable) == (0, {"topic": 1, "cases": 1, "saved": 1, "history": 1, "files": 2})
         held = {place["name"]: (place["held"], place["fate"]) for place in found["places"]}
         assert held[f"topic {d.cluster.settings.notices_topic}"][0] == 1
         assert held[f"topic {d.cluster.settings.notices_topic}"][1] != "erasable", "its records expire"
@@ -147,11 +160,13 @@ async def test_an_account_goes_from_every_place_that_can_lose_it_and_others_stay
                 "cases": times,
                 "of_others": [],
                 "redis": found["erased"]["redis"],
+                "files": times,  # the other one is a file of the case that stays
                 "history": {"payments": 1} if times else {},
             }
         assert (await d.run(capsys, "erase", d.erased, "--check"))[0] == 0
         assert await view.case(erased_case) is None
         assert await view.case(kept_case) is not None
+        assert [len(path.read_text()) for path in (d.config.parent / "evidence").glob("??/*")] == [len("of-both")]
         assert await redis.hgetall(f"{PREFIX}views:of:ann") == {"other": f"q={d.kept}"}
         code, found, _ = await d.run(capsys, "history", "show", "--account", d.kept)
         assert found["payments"] == 1

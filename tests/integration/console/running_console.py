@@ -19,6 +19,7 @@ from fraudstream.console.access.users import User, UserStore
 from tests.integration.cases.case_cluster import CaseCluster
 from tests.integration.stream.process import ChildProcess
 
+FILE_BYTES_MAX = 200_000
 PASSWORD = "correct horse battery"
 _HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 
@@ -51,6 +52,8 @@ async def running_console(cluster: CaseCluster, log: Path) -> AsyncIterator[Runn
         "console.port": 0,
         "console.may_activate": "true",
         "history.directory": history,
+        "evidence.directory": log.parent / "evidence",
+        "evidence.file_bytes_max": FILE_BYTES_MAX,
         "topics.alerts": s.alerts_topic,
         "topics.case_actions": s.case_actions_topic,
         "topics.case_answers": s.case_answers_topic,

@@ -1,13 +1,15 @@
-"""Several cases in a real Chromium: chosen by keyboard and closed, merged, split, tagged; a colleague is absent."""
+"""Several cases in a real Chromium: closed by keyboard, merged, split, tagged; a file; a colleague who is absent."""
 
 from __future__ import annotations
+
+import asyncio
 
 import pytest
 from playwright.async_api import expect
 
 from tests.integration.cases.case_cluster import accounts_of, eventually
-from tests.integration.console.browser import WAIT_MS, analyst, suspicious, violations
-from tests.integration.console.running_console import RunningConsole
+from tests.integration.console.browser import HOSTILE, WAIT_MS, analyst, suspicious, violations
+from tests.integration.console.running_console import FILE_BYTES_MAX, RunningConsole
 
 pytestmark = pytest.mark.browser
 
@@ -74,6 +76,28 @@ async def test_cases_are_worked_several_at_a_time(console: RunningConsole, chrom
         await page.locator("#split button").click()
         await sue.sees("#message", "The alerts are in a new case.")
         await expect(page.locator("#choose-al2")).to_have_count(0)
+
+        # A file is added to it, with a name that is shown as it is, saved, and removed.
+        chooser = page.locator("[data-upload] input[type=file]")
+        await chooser.set_input_files({"name": HOSTILE, "mimeType": "text/html", "buffer": b"<script>1</script>"})
+        await page.locator("[data-upload] button").click()
+        await sue.sees("#message", "The file is added.")
+        await sue.sees("#files", "<img src=x")
+        await chooser.set_input_files(
+            {"name": "large.bin", "mimeType": "application/octet-stream", "buffer": b"x" * (FILE_BYTES_MAX + 1)}
+        )
+        await page.locator("[data-upload] button").click()
+        await sue.sees("#message", "The file is too large: at most")
+        async with page.expect_download() as saving:
+            await page.locator("#files a[download]").click()
+        saved = await saving.value
+        assert await asyncio.to_thread((await saved.path()).read_bytes) == b"<script>1</script>"
+        await page.locator("#files summary").click()
+        assert await violations(page) == []
+        await page.locator("#files [name=note]").fill("of another customer")
+        await page.locator("#files form button").click()
+        await sue.sees("#message", "The file is removed.")
+        await sue.sees("#files", "No files.")
 
         # A colleague takes a case, and is marked absent.
         await sue.press("a")
