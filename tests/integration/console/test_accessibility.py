@@ -41,7 +41,7 @@ VISITS: Final[Mapping[str, tuple[str, ...]]] = {
     "/login": (),  # the fixture looks at it, before the log-in
 }
 NOT_PAGES: Final = {
-    *("/audit/export", "/cases/{case_id}/report"),
+    *("/audit/export", "/cases/{case_id}/report", "/cases/{case_id}/files/{sha256}"),
     *("/live", "/healthz", "/readyz"),
     *("/login/openid", "/login/openid/callback"),
 }
