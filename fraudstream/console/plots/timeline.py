@@ -80,7 +80,7 @@ def timeline(
     for row, (name, times) in enumerate(lanes):
         middle = AMOUNTS_HEIGHT + 8 + LANE_HEIGHT * row
         ticks = "".join(f"M{x(at_ms):.1f} {middle - 4}v8" for at_ms in times)
-        mark = _mark(row) if row < len(accounts) else ""
+        mark = f" account-{row}" if row < len(accounts) else ""
         marks += [_label(LEFT - 6, middle + 4, name), element("path", d=ticks, class_=f"ticks{mark}")]
     return drawing(title, WIDTH, height, *marks, *alerts, class_="timeline")
 

@@ -87,7 +87,7 @@ async def test_cases_are_worked_several_at_a_time(console: RunningConsole, chrom
             {"name": "large.bin", "mimeType": "application/octet-stream", "buffer": b"x" * (FILE_BYTES_MAX + 1)}
         )
         await page.locator("[data-upload] button").click()
-        await sue.sees("#message", "The file is too large: at most")
+        await sue.sees("#message", "The file is too large: at most 0.2 MB.")
         async with page.expect_download() as saving:
             await page.locator("#files a[download]").click()
         saved = await saving.value

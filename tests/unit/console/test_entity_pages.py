@@ -187,7 +187,7 @@ async def test_a_case_of_many_accounts_shows_the_first_of_them(
     await console.put(case(CASE, accounts[0], other_accounts=accounts[1:]))
     page = await page_of(console, f"/cases/{CASE}")
     assert f"the first <bdi>{CASE_ACCOUNTS_MAX}</bdi> of <bdi>{len(accounts)}</bdi> accounts" in page
-    assert page.count('class="ticks account-') == CASE_ACCOUNTS_MAX - 1
+    assert page.count('class="ticks account-') == CASE_ACCOUNTS_MAX
 
 
 async def test_a_console_without_a_store_says_so(console: ConsoleUnderTest) -> None:

@@ -49,7 +49,7 @@ def test_each_of_several_accounts_has_dots_and_a_lane_of_its_own() -> None:
     assert [(name, len(re.findall("M", path))) for path, name in paths] == [
         ("dots debit", 3),
         ("dots debit account-1", 2),
-        ("ticks", 3),  # names that look alike do not mix
+        ("ticks account-0", 3),  # names that look alike do not mix
         ("ticks account-1", 3),
         ("ticks", 6),
     ]
