@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fraudstream.console.access.teams import Team
+from fraudstream.console.web.file_answers import CONTENT_POLICY
 from fraudstream.evidence.directory_store import path_of
 from tests.unit.console.case_alerts import CASE
 from tests.unit.console.console_app import FILE_BYTES_MAX, ConsoleUnderTest, case
@@ -24,6 +25,7 @@ async def test_a_program_adds_a_file_and_reads_it_back(console: ConsoleUnderTest
     given = await client.get(API_FILE)
     assert (given.content, given.headers["content-type"]) == (CONTENT, "application/octet-stream")
     assert given.headers["content-disposition"].startswith("attachment;")
+    assert given.headers["content-security-policy"] == CONTENT_POLICY
     assert console.audit.of("download")[0][0] == "api:core"
 
 
