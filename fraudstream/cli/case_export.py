@@ -86,9 +86,9 @@ def _rendered(report: Report, report_format: str, request: ReportRequest) -> byt
 
 
 def _past_of(case: Case, settings: Settings) -> Past | Missing:
-    """The account's payments of the history store; why there are none, if there are none."""
+    """The payments of the case's accounts in the history store; why there are none, if there are none."""
     from fraudstream.cli.console_server import history_of
-    from fraudstream.console.report.builder import PAST_MAX, Past, past_since_ms
+    from fraudstream.console.report.builder import past_accounts, past_of, past_rows, past_since_ms
     from fraudstream.history.errors import HistoryError
 
     with history_of(settings) as history:
@@ -96,13 +96,14 @@ def _past_of(case: Case, settings: Settings) -> Past | Missing:
             return "none"
         since_ms = past_since_ms(case)
         try:
-            found = history.payments(
-                "account", case.account_id, since_ms=since_ms, rows=PAST_MAX, limit_s=HISTORY_S_MAX
-            )
+            found = [
+                history.payments("account", account_id, since_ms=since_ms, rows=past_rows(case), limit_s=HISTORY_S_MAX)
+                for account_id in past_accounts(case)
+            ]
         except HistoryError as error:
             print(f"fraudstream: {error.sentence}", file=sys.stderr)
             return "unreadable"
-        return Past(since_ms, found)
+        return past_of(case, since_ms, found)
 
 
 def _keep_event(settings: Settings, actor: str, case_id: str, detail: str, content: bytes) -> None:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from fraudstream.console.access.masking import Masking
-from fraudstream.console.past import Missing
+from fraudstream.console.past import CASE_ACCOUNTS_MAX, Missing
 from fraudstream.console.reasons import CaseReasons, RuleReason, ScoreReason, reasons_of
 from fraudstream.console.report.content import (
     Completeness,
@@ -43,10 +43,11 @@ _BALANCES: Final = {"balance_before_minor": "balance_before", "balance_after_min
 
 
 class Past(NamedTuple):
-    """Payments of the case's account from the history store, the newest first, since `since_ms`."""
+    """Payments of the case's accounts from the history store since `since_ms`. `is_cut`: there are more."""
 
     since_ms: int
     payments: Sequence[PastPayment]
+    is_cut: bool = False
 
 
 class CaseMaterial(NamedTuple):
@@ -73,6 +74,22 @@ def past_since_ms(case: Case) -> int:
     """Since when the report looks at the payments of the account."""
     first_ms = min((line.occurred_at_ms for line in case.alerts), default=case.opened_at_ms)
     return max(first_ms - PAST_DAYS * 86_400_000, 0)
+
+
+def past_accounts(case: Case) -> tuple[str, ...]:
+    """The accounts whose payments the report looks at."""
+    return case.accounts[:CASE_ACCOUNTS_MAX]
+
+
+def past_rows(case: Case) -> int:
+    """How many payments of each of them it has at most: as many of each."""
+    return PAST_MAX // len(past_accounts(case))
+
+
+def past_of(case: Case, since_ms: int, found: Sequence[Sequence[PastPayment]]) -> Past:
+    """The payments of the case's accounts. `found`: `past_rows` at most of each of `past_accounts`."""
+    is_cut = len(found) < len(case.accounts) or any(len(each) >= past_rows(case) for each in found)
+    return Past(since_ms, [payment for each in found for payment in each], is_cut)
 
 
 def report_of(material: CaseMaterial, request: ReportRequest) -> Report:
@@ -161,11 +178,11 @@ def _payments(material: CaseMaterial, reasons: CaseReasons) -> tuple[ReportedPay
                 account_id=alert.account_id,
             )
         )
-    found += map(_past_payment, past.values())
+    found += (_past_payment(payment, material.case) for payment in past.values())
     return tuple(sorted(found, key=lambda each: (-each.occurred_at_ms, each.event_id)))
 
 
-def _past_payment(payment: PastPayment) -> ReportedPayment:
+def _past_payment(payment: PastPayment, case: Case) -> ReportedPayment:
     return ReportedPayment(
         event_id=payment.event_id,
         occurred_at_ms=payment.occurred_at_ms,
@@ -176,6 +193,7 @@ def _past_payment(payment: PastPayment) -> ReportedPayment:
         rules=payment.rules,
         label=payment.label,
         fields=_fields(payment),
+        account_id=None if payment.account_id == case.account_id else payment.account_id,
     )
 
 
@@ -246,7 +264,7 @@ def _sources(material: CaseMaterial, words: Words) -> ReportSources:
     if isinstance(past, str):
         sentences.append(words.text(f"report.history_{past}"))
         return ReportSources(alerts, "none", tuple(sentences))
-    payments: Completeness = "complete" if len(past.payments) < PAST_MAX else "partial"
+    payments: Completeness = "partial" if past.is_cut else "complete"
     sentences.append(words.text(f"report.history_{payments}", count=len(past.payments), days=PAST_DAYS))
     return ReportSources(alerts, payments, tuple(sentences), past.since_ms)
 
@@ -257,5 +275,6 @@ def _identifiers(material: CaseMaterial) -> Iterator[str]:
     for alert in material.alerts.values():
         yield from identifiers_of(alert.payment)
     for payment in () if isinstance(material.past, str) else material.past.payments:
+        yield payment.account_id
         yield from (str(value) for name, value in payment.fields.items() if name in IDENTIFIERS)
         yield from identifying_attributes(_attributes(payment))

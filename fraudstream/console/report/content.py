@@ -122,8 +122,8 @@ class TimelineEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class ReportSources(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the report was made from, and what it therefore lacks. `alerts`: whether every listed alert could be read.
-    `payments`: "complete" with the account's payments of the history store since `payments_since_ms`; "none" means
-    that the report has the payments of the alerts alone. `sentences`: the same, for people."""
+    `payments`: "complete" with the payments of the case's accounts in the history store since `payments_since_ms`;
+    "none" means that the report has the payments of the alerts alone. `sentences`: the same, for people."""
 
     alerts: Completeness
     payments: Completeness

@@ -184,7 +184,8 @@ class _Sections:
         told += [text(f"outcome.{payment.outcome}")] if payment.outcome is not None else []
         told += [f"{payment.score:.2f}"] if payment.score is not None else []
         told += [text(f"label.{payment.label}")] if payment.label is not None else []
-        fields = [f"{name} {payment.fields[name]}" for name in _in_order(payment.fields)]
+        fields = [] if payment.account_id is None else [f"account_id {payment.account_id}"]
+        fields += [f"{name} {payment.fields[name]}" for name in _in_order(payment.fields)]
         return (
             self._time(payment.occurred_at_ms),
             f"{payment.amount} {payment.currency}",

@@ -10,11 +10,14 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from fraudstream.console.desk import CaseFile
+from fraudstream.console.past import Missing, PastDesk
 from fraudstream.console.report.builder import (
-    PAST_MAX,
     CaseMaterial,
     Past,
     ReportRequest,
+    past_accounts,
+    past_of,
+    past_rows,
     past_since_ms,
     report_of,
 )
@@ -28,6 +31,7 @@ from fraudstream.console.web.identifier_pages import is_revealed
 from fraudstream.console.web.rendering import words_for
 from fraudstream.console.web.visitors import Visitor, permitted
 from fraudstream.console.words.catalogue import words_of
+from fraudstream.contracts import Case
 
 ReportFormat = Literal["pdf", "json"]
 MEDIA_TYPES: Final[dict[ReportFormat, str]] = {"pdf": "application/pdf", "json": "application/json"}
@@ -98,6 +102,15 @@ async def _material(request: Request, file: CaseFile) -> CaseMaterial:
         waits -= 1
         file = await console.desk.open_case(case_id) or file
     since_ms = past_since_ms(file.case)
-    payments = await console.past.payments(file.case.account_id, since_ms, PAST_MAX)
-    past = payments if isinstance(payments, str) else Past(since_ms, payments)
-    return CaseMaterial(file.case, file.found.alerts, others, past)
+    return CaseMaterial(file.case, file.found.alerts, others, await _past(console.past, file.case, since_ms))
+
+
+async def _past(desk: PastDesk, case: Case, since_ms: int) -> Past | Missing:
+    """The payments of the case's accounts; why there are none, if one of the questions has no answer."""
+    found = []
+    for account_id in past_accounts(case):
+        payments = await desk.payments(account_id, since_ms, past_rows(case))
+        if isinstance(payments, str):
+            return payments
+        found.append(payments)
+    return past_of(case, since_ms, found)

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 from msgspec.structs import replace
 
-from fraudstream.console.report.builder import PAST_MAX, Past, past_since_ms
+from fraudstream.console.report.builder import PAST_MAX, Past, past_of, past_rows, past_since_ms
 from fraudstream.console.report.content import json_of, report_schema
 from fraudstream.contracts import CaseNote, CaseStep, ScorePart
 from fraudstream.contracts.attached_file import AttachedFile
@@ -109,8 +109,22 @@ def test_the_payments_of_the_history_are_there_once() -> None:
         "attributes.steps": "3",
     }
     assert report.sources.payments == "complete"
-    full = Past(0, [past_payment(f"p-{number}") for number in range(PAST_MAX)])
+    full = past_of(case_of(), 0, [[past_payment(f"p-{number}") for number in range(PAST_MAX)]])
     assert made(case_of(alert()), alert(), past=full).sources.payments == "partial"
+
+
+def test_the_payments_of_merged_accounts_are_there_under_their_account() -> None:
+    found = case_of(alert(), other_accounts=("acc-2",))
+    other = past_payment("p-2")._replace(account_id="acc-2")
+    report = made(found, alert(), past=past_of(found, 0, [[past_payment()], [other]]))
+    assert [(each.event_id, each.account_id) for each in report.payments[1:]] == [("p-1", None), ("p-2", "acc-2")]
+    assert [(each.value, each.payments) for each in report.parties if each.role == "subject"] == [
+        ("acc-1", 2),
+        ("acc-2", 1),
+    ]
+    assert report.sources.payments == "complete"
+    assert past_of(found, 0, [[past_payment()]]).is_cut  # an account is missing
+    assert past_rows(found) == PAST_MAX // 2
 
 
 def test_the_report_looks_back_from_the_first_alert() -> None:

@@ -124,14 +124,20 @@ async def test_the_report_is_in_the_language_of_the_visitor(console: ConsoleUnde
 
 
 async def test_the_payments_of_the_history_are_in_the_report(console: ConsoleUnderTest, store: Path) -> None:
-    fill(store, [payment(0, "acc-1", device_id="dev-1", amount="77")], [])
-    await put(console, alert("a1", occurred_at_ms=T0 + 1))
+    """Those of accounts that were merged into the case, too."""
+    fill(store, [payment(0, "acc-1", device_id="dev-1", amount="77"), payment(1, "acc-2"), payment(2, "acc-3")], [])
+    await put(console, alert("a1", occurred_at_ms=T0 + 1), other_accounts=("acc-2",))
     client = await console.logged_in("ann", "senior")
     report = (await client.get(PATH, params={"format": "json"})).json()
-    assert [each["event_id"] for each in report["payments"]] == ["event-of-a1", "p-0"]
+    assert [each["event_id"] for each in report["payments"]] == ["event-of-a1", "p-0", "p-1"]
     assert report["payments"][1]["amount"] == "77.00"
+    assert [each.get("account_id") for each in report["payments"]] == [None, None, "acc-2"]
     assert report["sources"]["payments"] == "complete"
-    assert {(each["role"], each["value"]) for each in report["parties"]} == {("subject", "acc-1"), ("device", "dev-1")}
+    assert {(each["role"], each["value"]) for each in report["parties"]} == {
+        ("subject", "acc-1"),
+        ("subject", "acc-2"),
+        ("device", "dev-1"),
+    }
 
 
 async def test_a_program_needs_the_scope_to_export(console: ConsoleUnderTest) -> None:
