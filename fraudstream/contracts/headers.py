@@ -11,7 +11,7 @@ CONTROL_HEADER: Final = (TYPE_HEADER, b"control")
 SOURCE_HEADER: Final = (
     "source"  # "partition:offset" of the input record; readers drop records whose source is not higher
 )
-# "partition:offset" of the record in the same topic that this one is a copy of, in the partition where its key belongs.
+# Of a copy in the partition where its key belongs: of which record in the same topic, see `engine.copies`.
 REPARTITIONED_HEADER: Final = "repartitioned"
 RECORD_HEADER: Final = "record"  # of a decision `unjudged`: "topic:partition:offset" of the record that it answers
 ORIGIN_HEADER: Final = "origin"  # of a single-stage alert: the partition of `payments` that holds its payment
@@ -28,15 +28,12 @@ REPLAYED_HEADER: Final = "replayed"  # in `dead-letters`, without a value: "part
 REPLAYED_BY_HEADER: Final = "replayed-by"  # beside it: who replayed the letter
 VERSION_HEADER: Final = "state-version"  # of an output record: the state version that wrote it, if not version 1
 
+_DIGITS_MAX: Final = 18  # of a number in a header; publishers may write any header
+
 
 def source_header(partition: int, offset: int) -> tuple[str, bytes]:
     """Header of an output record that names the partition and offset of its input record."""
     return (SOURCE_HEADER, b"%d:%d" % (partition, offset))
-
-
-def repartitioned_header(partition: int, offset: int) -> tuple[str, bytes]:
-    """Header of a copy that names the partition and offset of the record that was in the wrong partition."""
-    return (REPARTITIONED_HEADER, b"%d:%d" % (partition, offset))
 
 
 def record_header(topic: str, partition: int, offset: int) -> tuple[str, bytes]:
@@ -55,7 +52,7 @@ def record_of(value: bytes | None) -> tuple[str, int, int] | None:
     (('payments', 3, 17), None, None)
     """
     topic, *numbers = (value or b"").decode(errors="replace").rsplit(":", 2)
-    if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+    if len(numbers) != 2 or not all(_is_number(number.encode()) for number in numbers):
         return None
     return (topic, int(numbers[0]), int(numbers[1]))
 
@@ -72,7 +69,7 @@ def version_of(headers: Mapping[str, bytes]) -> int:
     (2, 1)
     """
     version = headers.get(VERSION_HEADER, b"")
-    return int(version) if version.isdigit() else 1
+    return int(version) if _is_number(version) else 1
 
 
 def origin_header(partition: int) -> tuple[str, bytes]:
@@ -87,4 +84,9 @@ def source_of(value: bytes | None) -> tuple[str, int] | None:
     (('3', 17), None, None)
     """
     partition, _, offset = (value or b"").partition(b":")
-    return (partition.decode(), int(offset)) if partition.isdigit() and offset.isdigit() else None
+    return (partition.decode(), int(offset)) if _is_number(partition) and _is_number(offset) else None
+
+
+def _is_number(text: bytes) -> bool:
+    """Whether it is a decimal number that a signed integer of 64 bits holds."""
+    return text.isdigit() and len(text) <= _DIGITS_MAX

@@ -20,6 +20,7 @@ from fraudstream.engine.arrays import BoolArray, Int64Array, UInt8Array
 from fraudstream.engine.batch import Batch
 from fraudstream.engine.column_reading import read_columns
 from fraudstream.engine.columns import Rejection
+from fraudstream.engine.copies import CopyMarks
 from fraudstream.engine.decode import decode
 from fraudstream.engine.forwarded_features import FeatureCodec, ForwardedFeatures
 from fraudstream.engine.frame import Frame, new_frame
@@ -28,7 +29,7 @@ from fraudstream.engine.frame_rows import NO_TEXTS, kept_rows, read_only, write_
 from fraudstream.engine.header_fields import COPY, LABEL, RecordHeaders
 from fraudstream.engine.label_times import check_labels
 from fraudstream.engine.partition_state import PartitionState
-from fraudstream.engine.placement import Misplaced, Placement, copy_source, misplaced_records, rejection_sentence
+from fraudstream.engine.placement import Misplaced, Placement, is_refused, misplaced_records, rejection_sentence
 from fraudstream.engine.record_headers import headers_of
 from fraudstream.engine.record_payments import RecordPayments
 from fraudstream.engine.records import Records
@@ -73,7 +74,7 @@ class Intake:
         codec: FeatureCodec,
         label_secrets: SigningSecrets | None = None,
     ) -> None:
-        self._label_secrets = label_secrets
+        self._label_secrets, self._copies = label_secrets, CopyMarks(index.digest_key)
         self._index, self._too_far_ahead_ms, self._is_first, self._codec = index, too_far_ahead_ms, is_first, codec
         self.scanner: ScansRecords = Scanner(
             index.layout, index.attributes, index.digest_key, too_far_ahead_ms, keyed=is_first
@@ -94,7 +95,7 @@ class Intake:
         reading = _Reading(self._index, records)
         labels = None if headers is None else headers.are(LABEL)
         flagged = self._scan(reading, labels)
-        repeated = _repeated_copies(state, records, headers) if headers is not None else _NO_ROWS
+        repeated = _repeated_copies(self._copies, state, records, headers) if headers is not None else _NO_ROWS
         flagged = np.setdiff1d(flagged, repeated) if len(repeated) else flagged
         reading.drop(repeated)
         if labels is not None and self._label_secrets is not None:
@@ -216,8 +217,8 @@ class _Reading:
         valid = set(self.valid.tolist())
         misplaced = tuple(found for found in misplaced if found.position in valid)
         for found in misplaced:
-            if placement.policy == "reject":
-                sentence = rejection_sentence(placement, found.due)
+            if is_refused(placement, found):
+                sentence = rejection_sentence(placement, found)
                 self.rejected.append(Rejection(found.position, "partition", sentence, "$.account_id"))
             if placement.policy != "count":
                 self._payments.pop(found.position, None)
@@ -271,11 +272,11 @@ class _Reading:
         return np.arange(len(self.records)) if self._scanned is None else np.flatnonzero(self._scanned)
 
 
-def _repeated_copies(state: PartitionState, records: Records, headers: RecordHeaders) -> Int64Array:
+def _repeated_copies(copies: CopyMarks, state: PartitionState, records: Records, headers: RecordHeaders) -> Int64Array:
     """Positions of copies of misplaced records that were received before: int64. Advances the state's `sources`."""
     repeated = []
     for position in np.flatnonzero(headers.are(COPY)).tolist():
-        source = copy_source(records[position].headers)
+        source = copies.source(records[position])
         if source is None:
             continue
         partition, offset = source

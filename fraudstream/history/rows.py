@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from fraudstream.contracts import Decision, Label, Payment, UnjudgedDecision
-from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER, REPARTITIONED_HEADER
+from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
 from fraudstream.contracts.record_signature import NOT_REQUIRED, RecordSignatures
 from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.column_reading import read_columns
@@ -52,7 +52,7 @@ class Record(LogRecord, Protocol):
 
 
 class LogRows(NamedTuple):
-    """Rows of `payments` and `labels`. `skipped`: how many records were left out, by reason code; `copy` and `control`
+    """Rows of `payments` and `labels`. `skipped`: how many records were left out, by reason code; `control`
     are records that are not the publishers' payments."""
 
     payments: pa.Table
@@ -98,15 +98,16 @@ def decision_rows(records: Sequence[Record]) -> tuple[pa.Table, Counter[str]]:
 
 
 def _of_publishers(records: Sequence[Record], skipped: Counter[str], signatures: RecordSignatures) -> Sequence[Record]:
-    """The records without copies, controls, and what workers refuse for its signature."""
+    """The records without controls, and what workers refuse for its signature.
+
+    Copies of misplaced records stay: queries count a payment once, and what says that it is a copy need not be one.
+    """
     if not any(record.headers for record in records):
         return records
     kept = []
     for record in records:
         if CONTROL_HEADER in record.headers:
             skipped["control"] += 1
-        elif any(name == REPARTITIONED_HEADER for name, _ in record.headers):
-            skipped["copy"] += 1
         elif not signatures.accepts(record):
             skipped["signature"] += 1
         else:

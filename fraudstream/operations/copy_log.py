@@ -5,7 +5,8 @@
 
 A log cannot be given partitions: its accounts would move away from their state. So a new state version is backfilled
 from a copy of the log, and publishers change over to the copy (docs/scaling.md). Rule switches and list entries are not
-copied: they are of the old log. Neither are copies of misplaced records, whose originals are.
+copied: they are of the old log. Copies of misplaced records are copied as repeats, without their header: whether a
+worker has written it is not known here, and a repeat gets its first verdict again.
 """
 
 from __future__ import annotations
@@ -130,7 +131,8 @@ class _Copy:
         self._offsets[number] = max(position, end)
 
     async def _send(self, record: ConsumerRecord[bytes, bytes]) -> None:
-        sending = self._producer.send(self._copy, record.value, key=record.key, headers=list(record.headers))
+        headers = [header for header in record.headers if header[0] != REPARTITIONED_HEADER]
+        sending = self._producer.send(self._copy, record.value, key=record.key, headers=headers)
         self._sent.append(await sending)
         self._records += 1
         if len(self._sent) >= UNACKNOWLEDGED_MAX:
@@ -142,4 +144,4 @@ class _Copy:
 
 
 def _is_copied(record: ConsumerRecord[bytes, bytes]) -> bool:
-    return CONTROL_HEADER not in record.headers and REPARTITIONED_HEADER not in dict(record.headers)
+    return CONTROL_HEADER not in record.headers

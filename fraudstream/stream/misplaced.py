@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final, Protocol, get_args
 
 import numpy as np
 
-from fraudstream.contracts.headers import repartitioned_header, version_header
 from fraudstream.engine.partitioners import Partitioner, partitions_for
 from fraudstream.engine.placement import Misplaced, Placement
 from fraudstream.kafka.record_batch.outgoing import pack_records
 
 if TYPE_CHECKING:
+    from fraudstream.engine.copies import CopyMarks
     from fraudstream.engine.records import LogRecord
     from fraudstream.stream.outputs import Output
     from fraudstream.stream.partition import Partition
@@ -39,11 +39,19 @@ class ObservesMisplaced(Protocol):
 class MisplacedRecords:
     """What the first stage does about misplaced records after a batch has been applied."""
 
-    def __init__(self, *, topic: str, state_version: int, payments: Output | None, observer: ObservesMisplaced) -> None:
-        """`topic`: of the payments, for log messages. `payments`: the same as an output; None unless records are to be
-        copied."""
+    def __init__(
+        self,
+        *,
+        topic: str,
+        state_version: int,
+        marks: CopyMarks,
+        payments: Output | None,
+        observer: ObservesMisplaced,
+    ) -> None:
+        """`topic`: of the payments, for log messages. `marks`: of the copies. `payments`: the topic as an output; None
+        unless records are to be copied."""
         self._topic, self._payments, self._observer = topic, payments, observer
-        self._version_headers = [version_header(state_version)] if state_version > 1 else []
+        self._state_version, self._marks = state_version, marks
         self._logged_at, self._unlogged = -LOG_S, 0
 
     def handle(
@@ -63,12 +71,13 @@ class MisplacedRecords:
 
     def _copy(self, partition: Partition, records: Sequence[LogRecord], misplaced: Sequence[Misplaced]) -> None:
         assert self._payments is not None, "a stage that repartitions records has the payments log as an output"
-        for position, due in misplaced:
-            record = records[position]
-            mark = repartitioned_header(partition.number, record.offset)
-            headers = [*record.headers, mark, *self._version_headers]
-            copy = pack_records([(record.key, record.value or b"", headers)], record.timestamp)
-            partition.pending |= self._payments.send_to(due, copy)
+        for found in misplaced:
+            if found.says_copy:
+                continue
+            record = records[found.position]
+            mark = self._marks.header(partition.number, record.offset, self._state_version, record)
+            copy = pack_records([(record.key, record.value or b"", [*record.headers, mark])], record.timestamp)
+            partition.pending |= self._payments.send_to(found.due, copy)
 
     def _log(self, placement: Placement, records: Sequence[LogRecord], misplaced: Sequence[Misplaced]) -> None:
         """Name one record and the partitioner that its neighbours were published with, once in `LOG_S`."""
@@ -76,7 +85,7 @@ class MisplacedRecords:
         now = time.monotonic()
         if now - self._logged_at < LOG_S:
             return
-        position, due = misplaced[0]
+        position, due, _ = misplaced[0]
         log.warning(
             "%s-%d: %d records belong to other partitions under the partitioner %s, such as offset %d, which belongs "
             "to partition %d%s (policy: %s). Give all publishers one partitioner: `fraudstream topics check` shows "

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fraudstream.engine.copies import CopyMarks
 from fraudstream.stream.accepted_gaps import GapWatch
 from fraudstream.stream.assignment import Assignment
 from fraudstream.stream.checkpoints.checkpoint import Checkpoints
@@ -175,7 +176,7 @@ def new_stage(
             input_topic=settings.input_topic,
             partitions=partitions,
             spans=_span_processor(settings, engine, outputs, replies, rule_sets, observer),
-            misplaced=_misplaced_records(settings, outputs, observer),
+            misplaced=_misplaced_records(settings, engine, outputs, observer),
             versions=versions,
             stops=PartitionStops(stopped=stopped, opening=opening, checkpoints=checkpoints),
             input_log=ports.input_log,
@@ -208,10 +209,13 @@ def _monitor(
     )
 
 
-def _misplaced_records(settings: StreamSettings, outputs: StageOutputs, observer: StageObserver) -> MisplacedRecords:
+def _misplaced_records(
+    settings: StreamSettings, engine: Engine, outputs: StageOutputs, observer: StageObserver
+) -> MisplacedRecords:
     return MisplacedRecords(
         topic=settings.input_topic,
         state_version=settings.state_version,
+        marks=CopyMarks(engine.digest_key),
         payments=outputs.payments,
         observer=observer,
     )

@@ -23,12 +23,13 @@ from fraudstream.contracts.headers import (
     CONTROL_HEADER,
     FEATURES_HEADER,
     LABEL_HEADER,
-    repartitioned_header,
     source_header,
 )
 from fraudstream.contracts.label import Label
 from fraudstream.engine.alert_writer import decoded_alerts
 from fraudstream.engine.apply import ForwardResult, apply_and_forward
+from fraudstream.engine.copies import CopyMarks
+from fraudstream.engine.digest import PUBLIC_KEY
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.frame import Frame, new_frame
 from fraudstream.engine.log import read_log
@@ -42,6 +43,7 @@ from tests.property.profile import EXAMPLES
 from tests.property.rule_sets import ENGINES, IN_EURO
 from tests.property.twin import SEEDS, seeded_log
 
+MARKS = CopyMarks(PUBLIC_KEY)
 POLICIES: tuple[MisplacedPolicy, ...] = ("repartition", "reject", "count")
 
 
@@ -113,7 +115,8 @@ def _record(offset: int, event: Any, kind: str, number: int) -> Record:
         case "control":
             headers = [CONTROL_HEADER]
         case "copy":
-            headers = [*headers, repartitioned_header(number // 2, offset - offset % 3)]
+            plain = Record(offset, timestamp, key, value, headers)
+            headers = [*headers, MARKS.header(number // 2, offset - offset % 3, 1, plain)]
         case "marked":
             headers = [("trace", b"x"), *headers]
     return Record(offset, timestamp, key, value, headers)

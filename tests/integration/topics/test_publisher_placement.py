@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from fraudstream.cli.main import main
-from fraudstream.contracts.headers import CONTROL_HEADER, repartitioned_header
+from fraudstream.contracts.headers import CONTROL_HEADER, REPARTITIONED_HEADER
 from fraudstream.engine.partitioners import Partitioner, partitions_for
 from fraudstream.kafka import Brokers
 from fraudstream.operations.apply_topics import apply_topics
@@ -89,7 +89,7 @@ async def test_controls_copies_and_records_without_a_key_do_not_count(payments: 
         for number in range(PARTITIONS):
             await producer.send_and_wait(payments.name, b"{}", None, number)
             await producer.send_and_wait(payments.name, b"{}", b"a", number, headers=[CONTROL_HEADER])
-            await producer.send_and_wait(payments.name, b"{}", b"a", number, headers=[repartitioned_header(0, 1)])
+            await producer.send_and_wait(payments.name, b"{}", b"a", number, headers=[(REPARTITIONED_HEADER, b"0:1")])
     assert await sample_placement(payments.brokers, payments.name, "murmur2") is None
 
 

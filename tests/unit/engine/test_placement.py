@@ -9,9 +9,12 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from fraudstream.contracts import Payment
-from fraudstream.contracts.headers import repartitioned_header, version_header
+from fraudstream.contracts.headers import REPARTITIONED_HEADER
 from fraudstream.engine.apply import ApplyResult, apply, apply_and_forward
+from fraudstream.engine.copies import CopyMarks
+from fraudstream.engine.digest import PUBLIC_KEY
 from fraudstream.engine.engine import Engine
+from fraudstream.engine.identifier_key import key_of
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.partitioners import Partitioner, partitions_for
 from fraudstream.engine.placement import Misplaced, MisplacedPolicy, Placement
@@ -27,6 +30,7 @@ features:
 SCORE = "threshold: 0.9\nparts: []\n"
 PARTITIONS = 4
 ACCOUNTS = [f"a{n}" for n in range(40)]
+MARKS = CopyMarks(PUBLIC_KEY)
 HERE, DUE = 1, 2  # the partition that is read, and one to which some of its records belong
 
 
@@ -46,6 +50,14 @@ def record(
     content = msgspec.json.encode(payment) if value is None else value
     key = account.encode() if key is None else key or None
     return ConsumerRecord("payments", HERE, offset, 1_000, 0, key, content, None, 0, len(content), tuple(headers))
+
+
+def copy(
+    offset: int, account: str, partition: int, source_offset: int, state_version: int = 1
+) -> ConsumerRecord[bytes, bytes]:
+    """As a worker copies a payment of another partition."""
+    plain = record(offset, account)
+    return record(offset, account, [MARKS.header(partition, source_offset, state_version, plain)])
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +123,8 @@ def test_a_record_with_another_fault_keeps_its_own_reason(engine: Engine) -> Non
 def test_a_copy_is_applied_once(engine: Engine) -> None:
     """After a crash the worker of the other partition copies its records again, from its last checkpoint on."""
     own, state = accounts_of(HERE)[0], state_of(engine, "repartition")
-    first = apply(engine, state, [record(0, own, [repartitioned_header(3, 5)]), record(1, own)])
-    again = [record(2, own, [repartitioned_header(3, 5)]), record(3, own, [repartitioned_header(3, 6)]), record(4, own)]
-    second = apply(engine, state, again)
+    first = apply(engine, state, [copy(0, own, 3, 5), record(1, own)])
+    second = apply(engine, state, [copy(2, own, 3, 5), copy(3, own, 3, 6), record(4, own)])
     assert (first.positions.tolist(), first.dropped) == ([0, 1], 0)
     assert (second.positions.tolist(), second.dropped) == ([1, 2], 1)
     assert second.verdicts.features["account.payments_1h"].tolist() == [3.0, 4.0]
@@ -122,8 +133,7 @@ def test_a_copy_is_applied_once(engine: Engine) -> None:
 
 def test_copies_are_dropped_alike_however_the_log_is_split(engine: Engine) -> None:
     own, other = accounts_of(HERE)[0], accounts_of(DUE)[0]
-    offsets = [3, 4, 3, 4, 5]
-    log = [record(i, own, [repartitioned_header(0, offset)]) for i, offset in enumerate(offsets)]
+    log = [copy(i, own, 0, offset) for i, offset in enumerate([3, 4, 3, 4, 5])]
     log[2:2] = [record(9, other)]
     at_once = apply(engine, state_of(engine, "repartition"), log)
     state = state_of(engine, "repartition")
@@ -136,22 +146,49 @@ def test_copies_are_dropped_alike_however_the_log_is_split(engine: Engine) -> No
 def test_the_copies_of_each_state_version_are_known_by_their_own_offsets(engine: Engine) -> None:
     """At a cut-over the later version may copy before the copies of the earlier one have arrived."""
     own, state = accounts_of(HERE)[0], state_of(engine, "repartition")
-    later = record(0, own, [repartitioned_header(3, 8), version_header(2)])
-    earlier = record(1, own, [repartitioned_header(3, 7)])
-    assert apply(engine, state, [later, earlier]).positions.tolist() == [0, 1]
+    log = [copy(0, own, 3, 8, state_version=2), copy(1, own, 3, 7)]
+    assert apply(engine, state, log).positions.tolist() == [0, 1]
 
 
-def test_a_copy_is_never_copied_again(engine: Engine) -> None:
-    """Otherwise workers with different settings would send it back and forth."""
-    copy = record(0, accounts_of(DUE)[0], [repartitioned_header(3, 5)])
-    result = apply(engine, state_of(engine, "repartition"), [copy])
-    assert (result.misplaced, result.positions.tolist()) == ((), [0])
+@pytest.mark.parametrize("policy", ["repartition", "reject"])
+def test_a_misplaced_copy_becomes_a_dead_letter(engine: Engine, policy: MisplacedPolicy) -> None:
+    """Copied again, it would go back and forth between workers with different settings. Applied, it would let a
+    publisher put an account's payments where the account has no history."""
+    other = accounts_of(DUE)[0]
+    forged = record(1, other, [(REPARTITIONED_HEADER, b"3:5")])
+    result = apply(engine, state_of(engine, policy), [copy(0, other, 3, 5), forged])
+    assert [(refusal.position, refusal.reason) for refusal in result.refused] == [(0, "partition"), (1, "partition")]
+    assert "says that it was copied already" in result.refused[0].sentence
+    assert result.positions.tolist() == []
 
 
-def test_a_publishers_malformed_header_is_no_copy(engine: Engine) -> None:
+def forged_marks() -> list[bytes]:
+    """What a publisher may write into the header of a copy; the last but one has the code of another payment."""
     own = accounts_of(HERE)[0]
-    records = [record(i, own, [("repartitioned", b"yes")]) for i in range(2)]
-    assert apply(engine, state_of(engine, "repartition"), records).positions.tolist() == [0, 1]
+    genuine = MARKS.header(3, 900, 1, record(7, own))[1]
+    digits = b"9" * 5_000  # more than Python reads as a number
+    marks = [b"", b"yes", b"3", b"3:5", b"3:999999999999999999", b"3:" + digits, digits + b":3", b"3:5:" + b"0" * 32]
+    return [*marks, b"3:5:" + b"z" * 32, b"\xff:\xff", genuine, genuine.replace(b":900:", b":901:")]
+
+
+@pytest.mark.parametrize("mark", forged_marks(), ids=lambda mark: mark[:24].decode(errors="replace"))
+def test_a_forged_header_changes_no_verdict_and_no_later_copy_is_lost(engine: Engine, mark: bytes) -> None:
+    own, state, plain = accounts_of(HERE)[0], state_of(engine, "repartition"), state_of(engine, "repartition")
+    forged = [record(i, own, [(REPARTITIONED_HEADER, mark)]) for i in range(3)]
+    found = apply(engine, state, [*forged, copy(3, own, 3, 0), record(4, own)])
+    due = apply(engine, plain, [*(record(i, own) for i in range(3)), copy(3, own, 3, 0), record(4, own)])
+    assert (found.dropped, found.refused, found.misplaced) == (0, [], ())
+    assert found.verdicts.features["account.payments_1h"].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert found.positions.tolist() == due.positions.tolist() == [0, 1, 2, 3, 4]
+    assert state.sources == plain.sources == {"3": 0}
+
+
+def test_a_copy_of_another_deployment_is_none(engine: Engine) -> None:
+    own, key = accounts_of(HERE)[0], key_of(b"another secret..")
+    header = CopyMarks(key).header(3, 5, 1, record(0, own))
+    state = state_of(engine, "repartition")
+    assert apply(engine, state, [record(0, own, [header])]).positions.tolist() == [0]
+    assert state.sources == {}
 
 
 def test_the_first_of_several_stages_checks_too() -> None:

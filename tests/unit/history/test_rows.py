@@ -77,7 +77,6 @@ def test_amounts_are_minor_units_of_their_currency() -> None:
         (payment(1)._replace(timestamp=T0 - DAY - 1), "too_far_ahead"),
         (label(1, "p-0")._replace(timestamp=T0 - DAY), "too_far_ahead"),
         (LogRecord(0, 1, T0, b"acct-1", b"{}", (("type", b"control"),)), "control"),
-        (payment(1)._replace(headers=((REPARTITIONED_HEADER, b"2:3"),)), "copy"),
     ],
 )
 def test_what_a_worker_would_refuse_is_left_out_and_counted(record: LogRecord, reason: str) -> None:
@@ -85,6 +84,13 @@ def test_what_a_worker_would_refuse_is_left_out_and_counted(record: LogRecord, r
     assert rows.payments["source_offset"].to_pylist() == [0, 2]
     assert len(rows.labels) == 0
     assert rows.skipped == {reason: 1}
+
+
+def test_a_payment_that_says_it_is_a_copy_is_kept() -> None:
+    """A publisher may say so: the payment would be missing."""
+    said = payment(1)._replace(headers=((REPARTITIONED_HEADER, b"2:3"),))
+    rows = log_rows([payment(0), said], DAY)
+    assert (rows.payments["source_offset"].to_pylist(), rows.skipped) == ([0, 1], {})
 
 
 def test_a_label_has_its_times_and_source() -> None:

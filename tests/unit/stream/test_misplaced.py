@@ -18,9 +18,9 @@ WRONG = (DUE + 1) % PARTITIONS
 
 
 def copies(worker: Worker) -> list[tuple[int, bytes]]:
-    """Partition and mark of each copy that was sent, in order."""
+    """Partition of each copy that was sent, in order, and the record that its mark names."""
     return [
-        (number, dict(record.headers)[REPARTITIONED_HEADER])
+        (number, dict(record.headers)[REPARTITIONED_HEADER].rpartition(b":")[0])
         for topic, number, records in worker.sender.batches
         if topic == "payments"
         for record in records
@@ -78,6 +78,18 @@ async def test_reject_sends_it_to_the_dead_letters_and_answers_it_unjudged() -> 
     [decision] = worker.sender.sent("decisions")
     assert b'"outcome":"unjudged","reason":"partition"' in decision.value
     assert copies(worker) == []
+
+
+async def test_what_says_that_it_is_a_copy_is_not_copied_again() -> None:
+    worker = Worker()
+    await worker.assign(WRONG)
+    await worker.process(payment(0, ACCOUNT)._replace(headers=[(REPARTITIONED_HEADER, b"3:17")]), partition=WRONG)
+    await worker.settle()
+    assert copies(worker) == []
+    [letter] = worker.sender.sent("dead-letters")
+    assert b'"reason":"partition"' in letter.value
+    [decision] = worker.sender.sent("decisions")
+    assert b'"outcome":"unjudged","reason":"partition"' in decision.value
 
 
 @pytest.mark.parametrize("settings", [{"misplaced": "count"}, {"partitioner": "any"}], ids=str)
