@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from fraudstream.formats.wire_format import RegisteredSchema, UnknownSchemaError
+from fraudstream.formats.wire_format import RegisteredSchema, SchemaReference, UnknownSchemaError
 
 ATTEMPTS_MAX: Final = 3
 RETRY_S: Final = 0.5
@@ -72,45 +72,44 @@ class SchemaRegistry:
             answer = self._get(f"/schemas/ids/{schema_id}")
             if answer is None:
                 raise UnknownSchemaError(f"has the schema {schema_id}, which {self._settings.url} does not have.")
-            schema = RegisteredSchema(
-                str(answer.get("schemaType") or "AVRO"), str(answer.get("schema")), self._references(answer)
-            )
-            self._check_subject(schema_id, schema)
-            self._known[schema_id] = schema
+            kind = str(answer.get("schemaType") or "AVRO")
+            self._known[schema_id] = RegisteredSchema(kind, str(answer.get("schema")), self._references(answer))
         return self._known[schema_id]
 
-    def _references(self, answer: Mapping[str, Any]) -> tuple[str, ...]:
-        """The texts of the schemas that one refers to, in the order in which they are to be parsed."""
-        texts: dict[tuple[str, str], str] = {}
-
-        def collect(schema: Mapping[str, Any]) -> None:
-            for reference in schema.get("references") or ():
-                name = (str(reference["subject"]), str(reference["version"]))
-                if name in texts:
-                    continue
-                if len(texts) >= REFERENCES_MAX:
-                    raise UnknownSchemaError(f"has a schema that refers to more than {REFERENCES_MAX} others.")
-                found = self._get(f"/subjects/{urllib.parse.quote(name[0], safe='')}/versions/{name[1]}")
-                if found is None:
-                    raise UnknownSchemaError(f"has a schema that refers to {name[0]}, version {name[1]}: not there.")
-                texts[name] = ""  # a circle ends here
-                collect(found)
-                texts[name] = texts.pop(name) or str(found["schema"])
-
-        collect(answer)
-        return tuple(texts.values())
-
-    def _check_subject(self, schema_id: int, schema: RegisteredSchema) -> None:
-        """Raises `UnknownSchemaError` if the schema is not registered under the subject that the strategy gives."""
+    def check_subject(self, schema_id: int, record_name: str) -> None:
+        """As `SchemaSource.check_subject`. Raises `RegistryError` if the registry does not answer."""
         strategy = self._settings.subject_strategy
         if strategy == "any":
             return
-        due = subject(strategy, self._topic, _record_name(schema.text))
+        due = subject(strategy, self._topic, record_name)
         versions = self._get(f"/schemas/ids/{schema_id}/versions") or []
         if due not in {version.get("subject") for version in versions}:
             raise UnknownSchemaError(
                 f"has the schema {schema_id}, which is not registered under the subject '{due}' of this topic."
             )
+
+    def _references(self, answer: Mapping[str, Any]) -> tuple[SchemaReference, ...]:
+        """The schemas that one refers to, in the order in which they are to be parsed."""
+        found_of: dict[tuple[str, str], SchemaReference] = {}
+
+        def collect(schema: Mapping[str, Any]) -> None:
+            for reference in schema.get("references") or ():
+                place = (str(reference["subject"]), str(reference["version"]))
+                if place in found_of:
+                    continue
+                if len(found_of) >= REFERENCES_MAX:
+                    raise UnknownSchemaError(f"has a schema that refers to more than {REFERENCES_MAX} others.")
+                found = self._get(f"/subjects/{urllib.parse.quote(place[0], safe='')}/versions/{place[1]}")
+                if found is None:
+                    raise UnknownSchemaError(f"has a schema that refers to {place[0]}, version {place[1]}: not there.")
+                own = SchemaReference(str(reference.get("name", place[0])), str(found["schema"]))
+                found_of[place] = own  # a circle ends here
+                collect(found)
+                del found_of[place]
+                found_of[place] = own  # behind those that it refers to
+
+        collect(answer)
+        return tuple(found_of.values())
 
     def _get(self, path: str) -> Any:
         """The answer to a request; None if there is no such thing. Raises `RegistryError`."""
@@ -167,16 +166,3 @@ def _is_known_to_be_missing(error: urllib.error.HTTPError) -> bool:
         return str(json.loads(error.read(ANSWER_BYTES_MAX))["error_code"]).startswith("404")
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _record_name(text: str) -> str:
-    """The full name of an Avro record, or the title of a JSON Schema; '' if it has none."""
-    try:
-        schema = json.loads(text)
-    except ValueError:
-        return ""
-    if not isinstance(schema, dict):
-        return ""
-    name = str(schema.get("name") or schema.get("title") or "")
-    namespace = schema.get("namespace")
-    return f"{namespace}.{name}" if namespace and "." not in name else name

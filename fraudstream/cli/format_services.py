@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 def format_services(settings: Settings, topic: str | None = None) -> FormatServices:
     """The services by the settings. `topic`: of the messages, None for files. Raises `Failure`."""
+    from fraudstream.bridge.protobuf_compiler import compiled_descriptors
     from fraudstream.formats.catalogue import FormatServices
 
     schemas = None if topic is None else _schemas(settings, topic)
-    return FormatServices(card_identifier=_card_identifier(settings), schemas=schemas)
+    return FormatServices(_card_identifier(settings), schemas, compiled_descriptors)
 
 
 def _schemas(settings: Settings, topic: str) -> SchemaRegistry | None:

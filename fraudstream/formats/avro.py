@@ -76,11 +76,16 @@ class AvroFormat:
             )
         named: dict[str, Any] = {}
         try:
-            for text in registered.references:
-                fastavro.parse_schema(json.loads(text), named)
+            for reference in registered.references:
+                fastavro.parse_schema(json.loads(reference.text), named)
             parsed = fastavro.parse_schema(json.loads(registered.text), named)
         except Exception as error:  # as above
             raise MessageError("format", f"has the schema {schema_id}, which can't be used: {error}.", "$") from error
+        name = parsed.get("name", "") if isinstance(parsed, dict) else ""
+        try:
+            self._schemas.check_subject(schema_id, name)
+        except UnknownSchemaError as error:
+            raise MessageError("format", error.sentence, "$") from error
         if len(self._parsed) >= SCHEMAS_MAX:
             self._parsed.clear()
         self._parsed[schema_id] = parsed

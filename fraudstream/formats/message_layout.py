@@ -10,12 +10,12 @@ import msgspec
 
 from fraudstream.formats.iso20022 import MESSAGE_TYPE, TRANSACTION_ELEMENTS
 
-OTHER_FORMATS: Final = ("iso8583", "avro", "json")
+OTHER_FORMATS: Final = ("iso8583", "avro", "json", "protobuf")
 Framing = Literal["length2", "length4", "lines"]
 
 
 class MessageLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`format`: a message of ISO 20022 such as pacs.008, or iso8583, avro, json. `each`: the path of the
+    """`format`: a message of ISO 20022 such as pacs.008, or iso8583, avro, json, protobuf. `each`: the path of the
     transactions in a message: of elements, or of an array. `dialect`: of ISO 8583: a shipped name or a .yaml file.
     `framing`: what divides the messages of a file of ISO 8583. `reference_date`: a time without a year is in the year
     that brings it nearest to this day; by default to its record's publication."""

@@ -1,4 +1,4 @@
-"""Values of a record of named fields (Avro, JSON) as the texts that the columns of a mapping name.
+"""Values of a record of named fields (Avro, JSON, Protobuf) as the texts that the columns of a mapping name.
 
 A column is a dotted path in the transaction: `card.id`. `$.header.created` begins at the record. The transactions are
 the items of the array at `each`, or the record itself.
@@ -11,13 +11,30 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from fraudstream.formats.message import MessageError, Transaction, TransactionFault
 
 _PATH: Final = re.compile(r"(\$\.)?[^.\[\]$]+(\.[^.\[\]$]+)*")
 ROOT: Final = "$."
+
+# The names of the fields that columns name, each with those of its own fields; none: all of them.
+WantedFields: TypeAlias = dict[str, "WantedFields"]
+
+
+class Unreadable(NamedTuple):
+    """In place of a value that cannot be read. `sentence`: why."""
+
+    sentence: str
+
+
+class ValueRecord(dict[str, Any]):
+    """A record that stands for one value, such as a time in seconds and nanoseconds. Its fields can be named, too."""
+
+    def __init__(self, fields: dict[str, Any], value: Any) -> None:
+        super().__init__(fields)
+        self.value = value
 
 
 class RecordColumns:
@@ -28,6 +45,18 @@ class RecordColumns:
             check_path(column)
         self._columns = list(columns)
         self._each = None if each is None else each.removeprefix(ROOT)
+
+    @property
+    def wanted(self) -> WantedFields:
+        """The fields of a record that are read."""
+        wanted: WantedFields = {}
+        items = "" if self._each is None else f"{self._each}."
+        for column in self._columns:
+            path = column.removeprefix(ROOT) if column.startswith(ROOT) else items + column
+            fields = wanted
+            for name in path.split("."):
+                fields = fields.setdefault(name, {})
+        return wanted
 
     def transactions(self, record: dict[str, Any]) -> list[Transaction]:
         """The transactions of a record. Raises `MessageError` if there is none."""
@@ -82,6 +111,10 @@ def value_text(value: Any) -> str | None:
     """
     if value is None:
         return None
+    if isinstance(value, ValueRecord):
+        return value_text(value.value)
+    if isinstance(value, Unreadable):
+        raise ValueError(value.sentence)
     if isinstance(value, str):
         try:
             value.encode()

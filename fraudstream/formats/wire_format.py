@@ -10,13 +10,20 @@ MAGIC: Final = b"\0"
 _HEAD_BYTES: Final = 5
 
 
+class SchemaReference(NamedTuple):
+    """A schema that another one refers to. `name`: as the other one names it: a file that it imports, a type."""
+
+    name: str
+    text: str
+
+
 class RegisteredSchema(NamedTuple):
-    """A schema of a registry. `kind`: AVRO, JSON or PROTOBUF. `references`: the texts of the schemas that it refers to,
-    those first that others refer to."""
+    """A schema of a registry. `kind`: AVRO, JSON or PROTOBUF. `references`: the schemas that it refers to, those first
+    that others refer to."""
 
     kind: str
     text: str
-    references: tuple[str, ...] = ()
+    references: tuple[SchemaReference, ...] = ()
 
 
 class UnknownSchemaError(Exception):
@@ -32,6 +39,10 @@ class SchemaSource(Protocol):
 
     def schema(self, schema_id: int) -> RegisteredSchema:
         """The schema of an id. Raises `UnknownSchemaError`; any other error is not the message's fault."""
+
+    def check_subject(self, schema_id: int, record_name: str) -> None:
+        """Raises `UnknownSchemaError` if the schema is not registered where messages of the topic have theirs.
+        `record_name`: full name of the record that the message is; '' if it has none."""
 
 
 def unframed(message: bytes) -> tuple[int, bytes]:

@@ -6,9 +6,7 @@ import asyncio
 import http.server
 import io
 import json
-import os
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +20,7 @@ from fraudstream.cli.main import main
 from fraudstream.formats.wire_format import UnknownSchemaError
 from tests.brokers import SelectedBroker
 from tests.integration.bridge.bank_topic import BankTopic
+from tests.integration.bridge.registry import Registry
 
 PARTY = {"type": "record", "name": "Party", "namespace": "bank", "fields": [{"name": "account", "type": "string"}]}
 TRANSFER: dict[str, Any] = {
@@ -50,28 +49,6 @@ payment:
   kind: {constant: transfer}
   counterparty_id: {column: payee.account}
 """
-
-
-class Registry:
-    """A real registry."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def register(self, subject: str, schema: dict[str, Any], references: list[dict[str, Any]] | None = None) -> int:
-        body = {"schema": json.dumps(schema), "references": references or []}
-        return int(self.request("POST", f"/subjects/{subject}/versions", body)["id"])
-
-    def request(self, method: str, path: str, body: dict[str, Any]) -> Any:
-        headers = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
-
-
-@pytest.fixture(scope="session")
-def registry() -> Registry:
-    return Registry(os.environ["FRAUDSTREAM_TEST_REGISTRY"])
 
 
 def framed(schema_id: int, **fields: Any) -> bytes:
@@ -103,10 +80,10 @@ async def test_messages_of_avro_become_payments_and_what_fits_no_schema_a_dead_l
     await bank.create()
     (tmp_path / "bank.yaml").write_text(MAPPING)
     party = unique_name("party")
-    registry.register(party, PARTY)
+    registry.register(party, json.dumps(PARTY))
     reference = [{"name": "bank.Party", "subject": party, "version": 1}]
-    known = registry.register(f"{bank.source}-value", TRANSFER, reference)
-    other = registry.register(unique_name("elsewhere"), {**TRANSFER, "doc": "another subject"}, reference)
+    known = registry.register(f"{bank.source}-value", json.dumps(TRANSFER), reference)
+    other = registry.register(unique_name("elsewhere"), json.dumps({**TRANSFER, "doc": "another subject"}), reference)
     await bank.publish(
         [
             *(transfer(known, 0), transfer(known, 1), transfer(known, 2)[:-3], transfer(987_654, 3), b"{}"),
@@ -138,7 +115,7 @@ async def test_messages_of_avro_become_payments_and_what_fits_no_schema_a_dead_l
 def test_a_schema_is_asked_for_once_and_a_wrong_url_is_not_the_messages_fault(
     registry: Registry, unique_name: Callable[[str], str]
 ) -> None:
-    schema_id = registry.register(unique_name("party"), PARTY)
+    schema_id = registry.register(unique_name("party"), json.dumps(PARTY))
     schemas = SchemaRegistry(RegistrySettings(url=registry.url), "bank")
     assert schemas.schema(schema_id) is schemas.schema(schema_id)
     with pytest.raises(UnknownSchemaError):
