@@ -123,8 +123,10 @@ sbom: $(DEPLOY_VENV)/.installed ## write the bill of materials of the image's Py
 	    --output-format JSON --output-file dist/fraudstream.cdx.json
 	@echo "dist/fraudstream.cdx.json: $$(grep -c '"purl"' dist/fraudstream.cdx.json) packages"
 
-audit: ## known vulnerabilities of the locked packages; needs the network to PyPI, and fails where it has no data
-	@$(PYTHON) -m venv build/audit && build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+build/audit:
+	@$(PYTHON) -m venv $@ && $@/bin/python -m pip install --quiet --disable-pip-version-check pip-audit || { rm -rf $@; exit 1; }
+
+audit: build/audit ## known vulnerabilities of the locked packages; needs the network to PyPI, and fails where it has no data
 	@build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements.lock
 
 clean: ## remove what install made
