@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Literal, TextIO
+from typing import Final, Literal, TextIO
 
 from aiokafka.errors import KafkaError
 
@@ -17,6 +17,7 @@ STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"
 
 # Libraries that log at INFO what is debugging here.
 QUIET: Iterable[str] = ("aiokafka", "faust", "mode", "kafka")
+OWN: Final = "fraudstream"
 
 
 REPEAT_INTERVAL_S = 10.0
@@ -27,7 +28,9 @@ def set_up_logs(level: LogLevel = "info", form: LogFormat = "human", stream: Tex
     """Send all logs of this process to `stream` (default: stderr), replacing earlier handlers. Call it once, at the
     start.
 
-    Libraries log from warnings on and through `RepeatFilter`, unless `level` is "debug".
+    `level` is of our own logs. The libraries of `QUIET` log from warnings on and through `RepeatFilter`, or with
+    "debug" from INFO on. No library logs at DEBUG: there aiokafka writes out each request and response, which hold the
+    password of SASL PLAIN, payments, and the identifier secret in `controls`.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else Human())
@@ -35,11 +38,11 @@ def set_up_logs(level: LogLevel = "info", form: LogFormat = "human", stream: Tex
         handler.addFilter(RepeatFilter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    own = logging.getLevelNamesMapping()[level.upper()]
+    root.setLevel(max(own, logging.INFO))
+    logging.getLogger(OWN).setLevel(own)
     for name in QUIET:
-        logging.getLogger(name).setLevel(
-            logging.NOTSET if root.level == logging.DEBUG else max(root.level, logging.WARNING)
-        )
+        logging.getLogger(name).setLevel(logging.INFO if level == "debug" else max(own, logging.WARNING))
     logging.captureWarnings(True)
 
 

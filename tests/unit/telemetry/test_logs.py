@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from fraudstream.telemetry.logs import QUIET, LogFormat, LogLevel, set_up_logs
+from fraudstream.telemetry.logs import OWN, QUIET, LogFormat, LogLevel, set_up_logs
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def logging_as_it_was() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    for name in QUIET:
+    for name in (*QUIET, OWN):
         logging.getLogger(name).setLevel(logging.NOTSET)
     logging.captureWarnings(False)
 
@@ -82,7 +82,16 @@ def test_a_text_line_has_date_and_time_and_names_the_logger(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(("level", "logged"), [("info", False), ("debug", True)])
-def test_libraries_log_at_debug_only(level: LogLevel, logged: bool) -> None:
+def test_libraries_tell_what_they_do_at_debug_only(level: LogLevel, logged: bool) -> None:
     stream = written("human", level)
     logging.getLogger("aiokafka.consumer").info("joined group")
     assert ("joined group" in stream.getvalue()) is logged
+
+
+def test_at_debug_our_own_details_are_logged_and_no_librarys() -> None:
+    """aiokafka's hold passwords and payments."""
+    stream = written("human", "debug")
+    logging.getLogger("fraudstream.stream").debug("ours")
+    for library in ("aiokafka.conn", "httpcore", "faust"):
+        logging.getLogger(library).debug("Request to broker: password")
+    assert [line.rpartition(" ")[2] for line in stream.getvalue().splitlines()] == ["ours"]
