@@ -34,7 +34,7 @@ from benchmarks.kafka import RULES
 from benchmarks.payments import payments
 from benchmarks.worker_environment import worker_environment
 from fraudstream.cli.settings import Override, Settings, load_settings
-from fraudstream.cli.topics import wanted_topics
+from fraudstream.cli.wanted_topics import wanted_topics
 from fraudstream.embedded.broker import embedded_broker
 from fraudstream.operations.apply_topics import apply_topics
 

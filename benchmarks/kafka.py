@@ -30,7 +30,7 @@ from benchmarks.throughput import ACCOUNT_RULES
 from benchmarks.worker_environment import worker_environment
 from fraudstream.cli.settings import Override, Settings, load_settings
 from fraudstream.cli.shipped import shipped
-from fraudstream.cli.topics import wanted_topics
+from fraudstream.cli.wanted_topics import wanted_topics
 from fraudstream.operations.apply_topics import apply_topics
 
 RULES: Final = {

@@ -1,9 +1,9 @@
 # Read by kafka.sh: what makes its one broker ask who comes, and allow only what ACLs allow.
 #
 # Users NAME with password NAME-secret, by SCRAM-SHA-512, SCRAM-SHA-256 and PLAIN: admin (may do everything), worker,
-# cases, topics, publisher, reader. Under KAFKA_HOME_DIR/secure, all PEM: ca.pem (signs the rest), broker.pem and
+# those of `secure_users`. Under KAFKA_HOME_DIR/secure, all PEM: ca.pem (signs the rest), broker.pem and
 # worker.pem with their keys in broker-key.pem and worker-key.pem; other-ca.pem signs nothing.
-secure_users="admin worker cases topics publisher reader analyst"
+secure_users="admin worker cases console gateway history webhooks topics publisher label-publisher reader analyst"
 
 certificates() { # DIRECTORY
     command -v openssl >/dev/null || fail "--secure needs openssl: apt-get install openssl"

@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from fraudstream.cli.acl_scope import acl_scope, principals_of
 from fraudstream.cli.cluster_command import SHORT_S_MAX, add_flags, run_on_cluster
 from fraudstream.cli.count_flag import positive_count
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings, add_setting
-from fraudstream.contracts.nearest_name import nearest_or_all
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
-    from fraudstream.engine.rule_set import RuleSet
     from fraudstream.operations.doctor.deployment import Deployment
     from fraudstream.operations.doctor.finding import Finding
-    from fraudstream.stream.settings import StreamSettings
 
 WARNINGS: Final = 3  # exit codes
 ERRORS: Final = 4
@@ -54,10 +52,10 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument(
         "--principal",
-        metavar="ROLE=USER",
+        metavar="PART=USER",
         action="append",
         default=[],
-        help="the user of a role, whose ACLs are checked; may be given more than once",
+        help="the user of a part, whose ACLs are checked; may be given more than once",
     )
     parser.add_argument("--without-redis", action="store_true", help="leave out Redis")
     add_setting(parser, "rules.directory", "--rules")
@@ -87,7 +85,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 def _deployment(args: argparse.Namespace, settings: Settings) -> Deployment:
     """Raises `Failure`, `ClusterError`."""
     from fraudstream.cli.rule_files import load_rule_set
-    from fraudstream.cli.topics import topic_names, wanted_topics
+    from fraudstream.cli.wanted_topics import wanted_topics
     from fraudstream.kafka.partitions import partitions_of
     from fraudstream.operations.doctor.deployment import Deployment
     from fraudstream.stream.topics.file import TopicsError
@@ -101,49 +99,16 @@ def _deployment(args: argparse.Namespace, settings: Settings) -> Deployment:
     wanted = next((topic.partitions for topic in topics if topic.name == settings.topics.payments), 1)
     return Deployment(
         brokers=brokers,
-        names=topic_names(settings),
+        acls=acl_scope(settings, rule_set, len(found) or wanted),
         topics=topics,
-        stages=_stages(settings, rule_set, len(found) or wanted),
         rules_directory=Path(settings.rules.directory),
         rule_set=rule_set,
         partitioner=settings.publishers.partitioner,
         too_far_ahead_ms=settings.worker.too_far_ahead_ms,
-        cases_group=settings.cases.group,
-        bridge_group=settings.bridge.group,
-        principals=_principals(args.principal),
+        principals=principals_of(args.principal),
         rate=args.rate,
         directories=_directories(settings),
     )
-
-
-def _stages(settings: Settings, rule_set: RuleSet, partitions: int) -> list[StreamSettings]:
-    """As workers would run them, also where there is no payments topic yet. Raises `Failure`."""
-    from fraudstream.cli.worker import stream_settings
-    from fraudstream.engine.engine import Engine
-    from fraudstream.stream.failure import PermanentFailure
-    from fraudstream.stream.stages import settle_form, stages_of
-
-    engine = Engine(rule_set)
-    try:
-        of_form = settle_form(stream_settings(settings), engine.stages, partitions)
-        return [stage for stage, _ in stages_of(of_form, engine)]
-    except PermanentFailure as failure:
-        raise Failure(failure.sentence) from failure
-
-
-def _principals(given: Sequence[str]) -> Mapping[str, str]:
-    """By role. Raises `Failure`."""
-    from fraudstream.operations.doctor.roles import ROLES
-
-    principals = {}
-    for text in given:
-        role, equals, user = text.partition("=")
-        if not equals or not user:
-            raise Failure(f"--principal {text}: expected ROLE=USER, as in --principal worker=User:fraudstream-worker.")
-        if role not in ROLES:
-            raise Failure(f"--principal {text}: unknown role '{role}'. {nearest_or_all(role, ROLES)}")
-        principals[role] = user if ":" in user else f"User:{user}"
-    return principals
 
 
 def _directories(settings: Settings) -> Mapping[str, tuple[Path, int]]:

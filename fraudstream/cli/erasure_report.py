@@ -93,7 +93,7 @@ async def _topics(settings: Settings, account_id: str, progress: ReportProgress 
 
 
 def _searched(settings: Settings) -> list[SearchedTopic]:
-    from fraudstream.cli.topics import wanted_topics
+    from fraudstream.cli.wanted_topics import wanted_topics
     from fraudstream.operations.account_records import Content, SearchedTopic
 
     def content(name: str) -> Content:

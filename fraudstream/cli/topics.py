@@ -1,4 +1,4 @@
-"""`fraudstream topics`: create the topics on a cluster, compare them, copy a log, print the schemas of the events."""
+"""`fraudstream topics`: create the topics on a cluster, compare them, copy a log, print ACLs and schemas."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fraudstream.cli import topic_copy
+from fraudstream.cli import topic_acls, topic_copy
 from fraudstream.cli.cluster_command import run_on_cluster
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.settings import ALL_STAGES, Settings, TopicsSettings, add_setting
-from fraudstream.cli.shipped import shipped
-from fraudstream.contracts.error_text import system_error_text
+from fraudstream.cli.settings import Settings, add_setting
+from fraudstream.cli.wanted_topics import wanted_topics
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
@@ -23,14 +22,12 @@ if TYPE_CHECKING:
     from fraudstream.operations.publisher_placement import PublisherPlacement
     from fraudstream.stream.topics.file import Topic
 
-_COUNTS = ("partitions", "replication")
-
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Add `topics apply|check|copy|schemas`."""
+    """Add `topics apply|check|copy|acls|schemas`."""
     parser = subparsers.add_parser(
         "topics",
-        help="create the topics on a cluster, compare them, write their schemas",
+        help="create the topics on a cluster, compare them; print ACLs and schemas",
         description="The topics fraudstream reads and writes: settings on a cluster, and schemas of the events.",
         epilog="example:\n  fraudstream topics apply --bootstrap-servers kafka-1:9092 --replication 1",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -62,6 +59,7 @@ def add_parser(subparsers: Subparsers) -> None:
         add_setting(action, "topics.replication")
         add_setting(action, "worker.stages")
     topic_copy.add_parser(actions)
+    topic_acls.add_parser(actions)
     where = schemas.add_mutually_exclusive_group()
     where.add_argument("--write", metavar="DIR", help="write one file for each event to DIR")
     where.add_argument("--check", metavar="DIR", help="compare the files in DIR; exit code 1 if one differs")
@@ -76,9 +74,11 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Apply, check or copy topics, or write their schemas. Raises `Failure`, `OperationError`."""
+    """Apply, check or copy topics, print ACLs or schemas. Raises `Failure`, `OperationError`."""
     if args.action == "copy":
         return topic_copy.run(args, settings)
+    if args.action == "acls":
+        return topic_acls.run(args, settings)
     if args.action == "schemas":
         if args.compatible_with is not None:
             return _compatible(Path(args.compatible_with), args.json)
@@ -98,62 +98,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         return _print_apply(run_on_cluster(brokers, lambda: apply_topics(brokers, topics)), args.json)
     except TopicsError as error:
         raise Failure(str(error)) from error
-
-
-def wanted_topics(settings: Settings, file: str | None = None, payments_partitions: int | None = None) -> list[Topic]:
-    """The expected topics, by the topics file, the settings and the stages that the rules' features need.
-
-    `payments_partitions`: of the payments topic on the cluster, None if it does not exist there: it may determine the
-    form of the stages. Raises `Failure` or `TopicsError`.
-    """
-    from fraudstream.cli.rule_files import stages_of_directory
-    from fraudstream.stream.topics.file import read_topics
-
-    path = Path(file) if file else shipped("topics") / "topics.yaml"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise Failure(f"{path}: cannot read the topics file: {system_error_text(error)}.") from error
-    names = topic_names(settings)
-
-    def topics_of(stages: Sequence[str]) -> list[Topic]:
-        return read_topics(
-            text,
-            str(path),
-            names,
-            group=settings.worker.group,
-            stages=stages,
-            state_version=settings.worker.state_version,
-            partitions=settings.topics.partitions,
-            replication=settings.topics.replication,
-        )
-
-    entities = stages_of_directory(Path(settings.rules.directory))
-    chain = topics_of(entities)
-    if payments_partitions is None:
-        payments_partitions = next((t.partitions for t in chain if t.name == settings.topics.payments), 0)
-    return topics_of([ALL_STAGES]) if _has_single_stage(settings, entities, payments_partitions) else chain
-
-
-def topic_names(settings: Settings) -> dict[str, str]:
-    """The name of each topic of the settings, by its name in the topics file."""
-    return {
-        field.replace("_", "-"): getattr(settings.topics, field)
-        for field in TopicsSettings.__struct_fields__
-        if field not in _COUNTS
-    }
-
-
-def _has_single_stage(settings: Settings, entities: Sequence[str], payments_partitions: int) -> bool:
-    """Whether one stage has all entities. Raises `Failure`."""
-    from fraudstream.cli.worker import stream_settings
-    from fraudstream.stream.failure import PermanentFailure
-    from fraudstream.stream.stages import settle_form
-
-    try:
-        return settle_form(stream_settings(settings), entities, payments_partitions).stages == "single"
-    except PermanentFailure as failure:
-        raise Failure(failure.sentence) from failure
 
 
 def _placement(settings: Settings, differences: Sequence[Difference]) -> PublisherPlacement | str | None:

@@ -36,7 +36,6 @@ from fraudstream.cli.history_settings import HistorySettings
 from fraudstream.cli.kafka_settings import KafkaSettings
 from fraudstream.cli.setting_sections import IdentifierSettings
 from fraudstream.cli.settings import Settings
-from fraudstream.cli.topics import wanted_topics
 from fraudstream.cli.up import health_poller
 from fraudstream.cli.up.display import TICK_S, Display, draw
 from fraudstream.cli.up.feed import FileFeed, GeneratedFeed, TrackedPublisher
@@ -44,6 +43,7 @@ from fraudstream.cli.up.in_flight_payments import InFlightPayments
 from fraudstream.cli.up.outputs import Outputs
 from fraudstream.cli.up.web_console import WebConsole
 from fraudstream.cli.up.web_gateway import WebGateway, free_port
+from fraudstream.cli.wanted_topics import wanted_topics
 from fraudstream.kafka import Brokers
 from fraudstream.operations.apply_topics import apply_topics
 from fraudstream.stream.settings import CheckpointMode, StageForm

@@ -11,29 +11,37 @@ import msgspec
 from fraudstream.engine.partitioners import Partitioner
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.kafka import Brokers
+from fraudstream.operations.acls.needs import AclScope
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.topics.file import Topic
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
-    """`names`: of topics, by their name in topics.yaml. `topics`: as the topics file and the settings want them.
-    `stages`: of the workers, in order. `rules_directory`: that `rule_set` was compiled from. `principals`: by role, the
+    """`acls`: what decides the ACLs, the stages of the workers among it. `topics`: as the topics file and the settings
+    want them. `rules_directory`: that `rule_set` was compiled from. `principals`: by part, the
     user that it authenticates as, such as "User:worker". `rate`: payments a second to be decided at the peak; None if
     it was not given. `directories`: local directories by their setting, with the bytes that should be free there."""
 
     brokers: Brokers
-    names: Mapping[str, str]
+    acls: AclScope
     topics: Sequence[Topic]
-    stages: Sequence[StreamSettings]
     rules_directory: Path
     rule_set: RuleSet
     partitioner: Partitioner | Literal["any"]
     too_far_ahead_ms: int
-    cases_group: str
-    bridge_group: str
     principals: Mapping[str, str] = {}
     rate: int | None = None
     directories: Mapping[str, tuple[Path, int]] = {}
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The name of each topic, by its name in topics.yaml."""
+        return self.acls.names
+
+    @property
+    def stages(self) -> Sequence[StreamSettings]:
+        """Those of the workers, in order."""
+        return self.acls.stages
 
     @property
     def payments(self) -> str:

@@ -13,6 +13,7 @@ from fraudstream.kafka.cluster_client import GroupNotReadableError
 from fraudstream.kafka.failures import BROKER_ERRORS
 from fraudstream.kafka.permissions import denial
 from fraudstream.kafka.topic_reader import NoTopicError
+from fraudstream.operations.acls.cluster_acls import read_acls
 from fraudstream.operations.apply_topics import FoundTopic, found_topics
 from fraudstream.operations.doctor import brokers, capacity, clocks, directories, groups, permissions, rules, topics
 from fraudstream.operations.doctor.deployment import Deployment
@@ -76,7 +77,7 @@ class _Examination:
 
     async def _permissions(self) -> Sequence[Finding]:
         try:
-            acls = await permissions.read_acls(self._deployment.brokers)
+            acls = await read_acls(self._deployment.brokers)
         except ClusterAuthorizationFailedError:
             what = f"{self._deployment.brokers.user} may not list ACLs, so they were not checked"
             return [Finding(permissions.CHECK, "warning", "cluster", what, "run doctor with DESCRIBE on the cluster")]
@@ -113,7 +114,7 @@ class _Examination:
     async def _groups(self) -> Sequence[Finding]:
         deployment = self._deployment
         read = [(stage.app_id, stage.input_topic) for stage in deployment.stages]
-        read.append((deployment.cases_group, deployment.names["alerts"]))
+        read.append((deployment.acls.cases_group, deployment.names["alerts"]))
         lags = [await groups.group_lag(deployment.brokers, *one) for one in read if one[1] in self._found]
         return [finding for lag in lags for finding in groups.lag_findings(lag)]
 

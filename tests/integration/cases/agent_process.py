@@ -12,9 +12,13 @@ from tests.integration.cases.case_cluster import CaseCluster
 
 @contextmanager
 def agent_process(
-    cluster: CaseCluster, other: Mapping[str, object] | None = None, log: int | IO[bytes] = subprocess.DEVNULL
+    cluster: CaseCluster,
+    other: Mapping[str, object] | None = None,
+    log: int | IO[bytes] = subprocess.DEVNULL,
+    secrets: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, started; killed when the block ends if it still runs. `other`: settings that replace ours."""
+    """The process, started; killed when the block ends if it still runs. `other`: settings that replace ours;
+    `secrets`: variables of its environment."""
     s = cluster.settings
     settings = {
         "kafka.bootstrap_servers": s.brokers,
@@ -35,7 +39,7 @@ def agent_process(
     flags = [part for name, value in (settings | dict(other or {})).items() for part in ("--set", f"{name}={value}")]
     command = [sys.executable, "-m", "fraudstream.cli.main", "cases", *flags]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAUDSTREAM_")}
-    process = subprocess.Popen(command, env=environment, stderr=log)
+    process = subprocess.Popen(command, env=environment | dict(secrets or {}), stderr=log)
     try:
         yield process
     finally:

@@ -12,6 +12,7 @@ from typing import IO
 
 import msgspec
 
+from fraudstream.operations.acls.needs import AclScope
 from tests.integration.cases.agent_process import agent_process
 from tests.integration.cases.case_cluster import CaseCluster
 from tests.integration.kafka.acls import Acl, Operation, allow, forbid
@@ -28,14 +29,19 @@ class PermittedUsers:
     """Topics of one test on a secured cluster, and its users.
 
     `stream`, `cases`: the topics, accessed as the administrator, to observe what the components did.
-    `needs`: the ACLs of each user.
+    `scope`: what decides the ACLs. `needs`: the ACLs of each user. `variables`: of the environment of all components.
     """
 
     def __init__(
         self, secure: SecureCluster, redis_url: str, unique_name: Callable[[str], str], directory: Path
     ) -> None:
         self.secure, self.admin = secure, secure.brokers("admin")
+        self.variables: dict[str, str] = {}
         self.stream = StreamCluster(self.admin, unique_name, directory, kafka=True)
+        replies = unique_name("replies")
+        self.stream.settings = msgspec.structs.replace(
+            self.stream.settings, reply_topics=(replies,), identifier_secret=None
+        )
         self.cases = CaseCluster(self.admin, redis_url, unique_name, fenced=True)
         worker = self.stream.settings
         assert worker.labels_topic is not None
@@ -58,10 +64,17 @@ class PermittedUsers:
             "notices": cases.notices_topic,
             "notice_answers": cases.notice_answers_topic,
             "audit": unique_name("audit"),
-            "replies": unique_name("replies"),
+            "replies": replies,
         }
+        self.scope = AclScope(
+            names={name.replace("_", "-"): topic for name, topic in self.topics.items()},
+            stages=self.stream.stages,
+            cases_group=cases.group,
+            bridge_group=unique_name("bridge"),
+            webhooks_group=unique_name("webhooks"),
+        )
         self.needs: Mapping[str, Sequence[Acl]] = {
-            **needed_acls(worker, cases),
+            **needed_acls(self.scope),
             "topics": [
                 Acl(operation, "topic", topic)
                 for topic in (*self.topics.values(), worker.changelog_topic)
@@ -97,21 +110,29 @@ class PermittedUsers:
 
     def worker(self, name: str = "worker") -> ChildProcess:
         """A running worker."""
-        return self.stream.start_process(name, self._settings("worker"))
+        return self.stream.start_process(name, environment=self._environment("worker"))
 
-    def case_agent(self, log: IO[bytes]) -> AbstractContextManager[subprocess.Popen[bytes]]:
-        """A case agent that runs until the block ends."""
-        return agent_process(self.cases, self._settings("cases"), log)
+    def case_agent(
+        self, log: IO[bytes], other: Mapping[str, object] | None = None
+    ) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        """A case agent that runs until the block ends. `other`: settings that replace its own."""
+        return agent_process(self.cases, other, log, self._environment("cases"))
 
     def command(self, user: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        names = {f"FRAUDSTREAM_TOPICS_{name.upper()}": topic for name, topic in self.topics.items()}
-        names["FRAUDSTREAM_WORKER_GROUP"] = self.stream.settings.group
-        names["FRAUDSTREAM_RULES_DIRECTORY"] = str(self.stream.directory)
-        environment = os.environ | environment_of(self.secure.brokers(user)) | names
+        environment = os.environ | self._environment(user)
         command = [sys.executable, "-m", "fraudstream.cli.main", *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)
 
-    def _settings(self, user: str) -> dict[str, str]:
-        prefix, variables = "FRAUDSTREAM_KAFKA_", environment_of(self.secure.brokers(user))
-        return {f"kafka.{name.removeprefix(prefix).lower()}": value for name, value in variables.items()}
+    def process(self, user: str, words: Sequence[str], settings: Mapping[str, object]) -> ChildProcess:
+        """A command that runs as this user."""
+        flags = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+        command = [sys.executable, "-m", "fraudstream.cli.main", *words, *flags]
+        return ChildProcess(command, self.stream.directory / f"{user}.log", self._environment(user))
+
+    def _environment(self, user: str) -> dict[str, str]:
+        """The brokers as this user, the topics and the rules."""
+        names = {f"FRAUDSTREAM_TOPICS_{name.upper()}": topic for name, topic in self.topics.items()}
+        names["FRAUDSTREAM_WORKER_GROUP"] = self.stream.settings.group
+        names["FRAUDSTREAM_RULES_DIRECTORY"] = str(self.stream.directory)
+        return environment_of(self.secure.brokers(user)) | names | self.variables

@@ -21,6 +21,7 @@ from tests.integration.topic_admin import admin_of
 SAMPLE = Path(__file__).parents[2] / "unit" / "formats" / "samples" / "pacs.008.001.02-sepa.xml"
 USER = "publisher"
 BRIDGE_S_MAX = 90.0
+LOGS_MOST = {"FRAUDSTREAM_LOG_LEVEL": "debug", "FRAUDSTREAM_KAFKA_SASL_MECHANISM": "PLAIN"}  # sends the password itself
 
 
 @pytest.mark.kafka
@@ -46,11 +47,12 @@ async def test_a_bridge_works_with_the_permissions_of_the_runbook_and_names_each
     words += [f"--set={name}={value}" for name, value in settings.items()] + ["--metrics-port=0"]
 
     async def told() -> tuple[int, str]:
-        environment = os.environ | environment_of(secure_kafka.brokers(USER))
+        environment = os.environ | environment_of(secure_kafka.brokers(USER)) | LOGS_MOST
         run = subprocess.run
         done = await asyncio.to_thread(
             run, words, env=environment, stderr=subprocess.PIPE, text=True, timeout=BRIDGE_S_MAX, check=False
         )
+        assert f"{USER}-secret" not in done.stderr
         return done.returncode, done.stderr
 
     for missing, named in zip(needs, (source, payments, letters, group, f"{group}-{source}-0"), strict=True):

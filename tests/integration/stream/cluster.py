@@ -133,14 +133,23 @@ class StreamCluster:
             await asyncio.wait([running])
         running.result()
 
-    def start_process(self, name: str, other: Mapping[str, str] | None = None) -> ChildProcess:
-        """`fraudstream worker` as a child process that logs to `<name>.log`; `other`: settings that replace ours."""
-        return self.start_command(name, ["worker"], other)
+    def start_process(
+        self, name: str, other: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None
+    ) -> ChildProcess:
+        """`fraudstream worker` as a child process that logs to `<name>.log`; `other`: settings that replace ours;
+        `environment`: added to ours."""
+        return self.start_command(name, ["worker"], other, environment)
 
-    def start_command(self, name: str, words: Sequence[str], other: Mapping[str, str] | None = None) -> ChildProcess:
+    def start_command(
+        self,
+        name: str,
+        words: Sequence[str],
+        other: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> ChildProcess:
         """Another command as such a process."""
         command = [sys.executable, "-m", "fraudstream.cli.main", *words, *self.flags(other)]
-        return ChildProcess(command, self.directory / f"{name}.log")
+        return ChildProcess(command, self.directory / f"{name}.log", environment)
 
     def flags(self, other: Mapping[str, str] | None = None) -> list[str]:
         """The `--set` flags with which any command works on these topics; `other`: settings that replace ours."""

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +17,13 @@ WAIT_S: Final = 90.0  # deadline of every wait
 class ChildProcess:
     """`command`, started; its stdout and stderr are appended to `log`."""
 
-    def __init__(self, command: Sequence[str], log: Path) -> None:
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
+        """`environment`: added to ours."""
         self.log = log
         with log.open("ab") as file:
-            self._process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=os.environ)
+            self._process = subprocess.Popen(
+                command, stdout=file, stderr=subprocess.STDOUT, env=os.environ | dict(environment or {})
+            )
 
     @property
     def pid(self) -> int:

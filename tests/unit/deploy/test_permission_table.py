@@ -9,19 +9,36 @@ from typing import NamedTuple
 
 import pytest
 
-from fraudstream.cases.settings import AgentSettings
 from fraudstream.kafka import Brokers
+from fraudstream.operations.acls.needs import PARTS, AclScope, Need, needs_of
 from fraudstream.stream.settings import StreamSettings
-from tests.integration.kafka.acls import Acl
-from tests.integration.kafka.needed_acls import needed_acls
 
 RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook.md"
 BROKERS = Brokers("kafka-1:9092")
 WORKER = StreamSettings(brokers=BROKERS, checkpoint_mode="transaction", group="WORKER")
-NEEDED = needed_acls(WORKER, AgentSettings(brokers=BROKERS, redis_url="redis://cache", fenced=True))
 TOPICS = {
     *("payments", "labels", "decisions", "alerts", "dead-letters", "controls"),
-    *("cases", "case-actions", "case-answers"),
+    *("cases", "case-actions", "case-answers", "notices", "notice-answers", "audit", "replies"),
+}
+SCOPE = AclScope(
+    names={name: name for name in TOPICS},
+    stages=[WORKER],
+    cases_group="fraudstream-cases",
+    bridge_group="fraudstream-bridge",
+    webhooks_group="fraudstream-webhooks",
+    bridge_source="its source topic",
+)
+ROWS = {
+    "`worker`": "worker",
+    "`cases`": "cases",
+    "`console`": "console",
+    "`gateway`": "gateway",
+    "`bridge`": "bridge",
+    "`history` (its writer)": "history",
+    "`webhooks`": "webhooks",
+    "`audit`": "audit",
+    "publishers, `publish`, `generate`": "publisher",
+    "publishers of labels": "label-publisher",
 }
 
 
@@ -46,29 +63,40 @@ def topics_in(cell: str) -> set[str]:
     return {name for name in (part.strip() for part in plain.split(",")) if name}
 
 
-def topics_of(user: str, operation: str) -> set[str]:
-    """The topics of a user's ACLs, the changelog as the table names it."""
-    named = [acl.name for acl in NEEDED[user] if (acl.operation, acl.resource) == (operation, "topic")]
+def needed(part: str) -> list[Need]:
+    """What a part needs in every case."""
+    return [need for need in needs_of(part, SCOPE) if not need.when]
+
+
+def topics_of(part: str, operation: str) -> set[str]:
+    """The topics that a part needs, the changelog as the table names it."""
+    named = [need.name for need in needed(part) if (need.operation, need.resource) == (operation, "topic")]
     return {"WORKER-state-changelog" if name == WORKER.changelog_topic else name for name in named}
 
 
-@pytest.mark.parametrize(
-    ("part", "user"),
-    [("`worker`", "worker"), ("`cases`", "cases"), ("publishers, `publish`, `generate`", "publisher")],
-)
-def test_the_table_lists_the_topics_that_the_tests_run_with(part: str, user: str) -> None:
-    row = table()[part]
-    assert (row.read, row.write) == (topics_of(user, "READ"), topics_of(user, "WRITE"))
+@pytest.mark.parametrize("name", ROWS)
+def test_the_table_lists_the_topics_that_the_tests_run_with(name: str) -> None:
+    row = table()[name]
+    assert (row.read, row.write) == (topics_of(ROWS[name], "READ"), topics_of(ROWS[name], "WRITE"))
+
+
+def test_every_part_has_a_row() -> None:
+    assert set(ROWS.values()) == set(PARTS)
 
 
 def test_the_tests_run_with_the_groups_and_transactional_ids_of_the_table() -> None:
-    others = {acl for user in ("worker", "cases") for acl in NEEDED[user] if acl.resource != "topic"}
+    others = {need for part in PARTS for need in needed(part) if need.resource != "topic"}
     assert others == {
-        Acl("READ", "group", "WORKER-account"),
-        Acl("WRITE", "transactional id", "WORKER-account-*"),
-        Acl("READ", "group", "fraudstream-cases"),
-        Acl("WRITE", "transactional id", "fraudstream-cases-*"),
+        Need("READ", "group", "WORKER-account"),
+        Need("WRITE", "transactional id", "WORKER-account-*"),
+        Need("READ", "group", "fraudstream-cases"),
+        Need("WRITE", "transactional id", "fraudstream-cases-*"),
+        Need("READ", "group", "fraudstream-bridge"),
+        Need("WRITE", "transactional id", "fraudstream-bridge-*"),
+        Need("READ", "group", "fraudstream-webhooks-*"),
     }
+    assert "READ groups `fraudstream-webhooks-*`" in table()["`webhooks`"].more
+    assert "READ group `fraudstream-bridge`" in table()["`bridge`"].more
     assert "READ group WORKER; WRITE transactional ids `WORKER-*`" in table()["`worker`"].more
     assert "READ group `fraudstream-cases`" in table()["`cases`"].more
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from fraudstream.cli.settings import load_settings
-from fraudstream.cli.topics import wanted_topics
+from fraudstream.cli.wanted_topics import wanted_topics
 from fraudstream.cli.worker import stream_settings
 from fraudstream.kafka import Brokers
 from fraudstream.stream.settings import ALL_ENTITIES, StreamSettings

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from fraudstream.operations.acls.cluster_acls import Acl, is_allowed
+from fraudstream.operations.acls.needs import Need
 from fraudstream.operations.doctor.brokers import FoundBrokers, broker_findings
 from fraudstream.operations.doctor.capacity import MEASURED, capacity_findings, payments_per_s
 from fraudstream.operations.doctor.clocks import Stamped, clock_findings
 from fraudstream.operations.doctor.directories import directory_findings
 from fraudstream.operations.doctor.finding import Finding, merged, worst
 from fraudstream.operations.doctor.groups import GroupLag, lag_findings
-from fraudstream.operations.doctor.permissions import Acl, is_allowed
-from fraudstream.operations.doctor.roles import Need
 
 NOW_MS = 1_772_625_600_000
 DAY_MS = 86_400_000
