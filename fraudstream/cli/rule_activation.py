@@ -18,7 +18,7 @@ from fraudstream.contracts.timestamps import utc_text
 if TYPE_CHECKING:
     from fraudstream.engine.rule_set import RuleSet
     from fraudstream.operations.deciding_versions import DecidingVersion
-    from fraudstream.stream.checkpoints.changelog import CheckpointRecord
+    from fraudstream.stream.checkpoints.checkpoint_record import CheckpointRecord
 
 
 def activate(args: argparse.Namespace, settings: Settings, directory: Path) -> int:

@@ -15,7 +15,8 @@ from fraudstream.kafka.closing import close
 from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
 from fraudstream.operations.checked_text import check_identifier, check_note
 from fraudstream.operations.errors import MissingTopicError, OperationError
-from fraudstream.stream.checkpoints.changelog import AcceptedGap, CheckpointRecord, gap_change
+from fraudstream.stream.checkpoints.changelog import AcceptedGap, gap_change
+from fraudstream.stream.checkpoints.checkpoint_record import CheckpointRecord
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
 from fraudstream.stream.settings import StreamSettings
 

@@ -17,7 +17,7 @@ from fraudstream.engine.state_difference import state_difference
 from fraudstream.operations.checked_text import check_identifier, check_note
 from fraudstream.operations.deciding_versions import DecidingVersion, deciding_versions
 from fraudstream.operations.errors import MissingTopicError, OperationError
-from fraudstream.stream.checkpoints.changelog import CheckpointRecord
+from fraudstream.stream.checkpoints.checkpoint_record import CheckpointRecord
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints, records_behind
 from fraudstream.stream.control_log import NoTopicError, bring_lists_along, put_in_force, read_controls
 from fraudstream.stream.settings import StreamSettings

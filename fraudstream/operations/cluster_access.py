@@ -16,6 +16,7 @@ from fraudstream.kafka import Brokers
 from fraudstream.kafka.connection_diagnosis import unreachable
 from fraudstream.kafka.permissions import denial
 from fraudstream.operations.errors import OperationError
+from fraudstream.stream.failure import NewerState
 
 ANSWER_S: Final = 10.0  # for the first answer of any broker
 DIAGNOSIS_S: Final = 10.0  # for finding out why none answers
@@ -46,13 +47,15 @@ async def on_cluster(
     `ANSWER_S`) to answer.
 
     `within_s`: time limit of `work`; None if it has its own limits, as reading or writing a whole log has. Raises
-    `ClusterError`, and what `work` raises.
+    `ClusterError`, `OperationError` for a state that only a later release can read, and what `work` raises.
     """
     try:
         await _first_answer(brokers, ANSWER_S if answer_s is None else answer_s)
         return await _within(work, within_s)
     except (KafkaError, ConnectionRefusedError, ConnectionResetError, TimeoutError) as error:
         raise await cluster_error(brokers, error) from error
+    except NewerState as newer:
+        raise OperationError(newer.sentence) from newer
 
 
 async def cluster_error(brokers: Brokers, error: Exception, operation: str = "READ or WRITE") -> ClusterError:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from fraudstream.kafka.partitions import topics_of
-from fraudstream.stream.checkpoints.changelog import CheckpointRecord
+from fraudstream.stream.checkpoints.checkpoint_record import CheckpointRecord
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
 from fraudstream.stream.settings import StreamSettings, version_suffix
 

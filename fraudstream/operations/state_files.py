@@ -20,7 +20,8 @@ from fraudstream.contracts.error_text import system_error_text
 from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.packed_records import PackedRecords
 from fraudstream.operations.errors import OperationError
-from fraudstream.stream.checkpoints.changelog import Change, CheckpointRecord
+from fraudstream.stream.checkpoints.changelog import Change
+from fraudstream.stream.checkpoints.checkpoint_record import CHECKPOINT_VERSION, CheckpointRecord
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
@@ -155,6 +156,8 @@ def read_manifest(directory: Path) -> Manifest:
         raise ExportError(path, f": not the manifest of an export: {error}.") from error
     if manifest.format != FORMAT:
         raise ExportError(path, f": an export of format {manifest.format}; this release reads format {FORMAT}.")
+    if any(found.checkpoint.schema_version > CHECKPOINT_VERSION for found in manifest.partitions):
+        raise ExportError(path, f": made by {manifest.program}, in a form that only later releases can read.")
     for partition in manifest.partitions:
         file = directory / partition.file
         if not file.is_file() or digest_of(file) != partition.sha256:

@@ -23,8 +23,9 @@ from fraudstream.operations.errors import OperationError
 from fraudstream.operations.exported_secret import import_secret
 from fraudstream.operations.state_export import UnsuitableClusterError
 from fraudstream.operations.state_files import ExportedPartition, Manifest, read_manifest, rows_of
-from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, IMPORT_KEY, Change, encode_checkpoint
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, IMPORT_KEY, Change
 from fraudstream.stream.checkpoints.changelog_reader import changelog_reader
+from fraudstream.stream.checkpoints.checkpoint_record import encode_checkpoint
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.faust.changelog_writers import BatchWriter, TransactionWriter, batch_producer
 from fraudstream.stream.ports import ChangelogWriter

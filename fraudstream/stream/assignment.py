@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fraudstream.stream.failure import PermanentFailure, WorkerFailure
+from fraudstream.stream.failure import NewerState, PermanentFailure, WorkerFailure
 from fraudstream.stream.partition import Partition
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Assignment:
         """Apply a batch of the partition's changelog to its state.
 
         For a partition that is not recovering, only the ownership is checked. One whose rows cannot be read is stopped.
-        Raises `WorkerFailure` if records are missing before the batch or another owner's epoch began.
+        Raises `NewerState`, and `WorkerFailure` if records are missing before the batch or another owner's epoch began.
         """
         partition = self._partitions.get(number)
         if partition is None or (partition.stopped is not None and partition.restorer is not None):
@@ -113,6 +113,8 @@ class Assignment:
             )
         try:
             partition.restorer.feed(batch.records.since(expected))
+        except NewerState:  # a worker of the release that saved it can process the partition: leave it
+            raise
         except PermanentFailure as fault:
             self._stopped.stop(partition, fault)
         except (msgspec.MsgspecError, AssertionError, IndexError) as error:

@@ -40,6 +40,13 @@ class PermanentFailure(WorkerFailure):
     """The cluster does not fit the worker's settings or its state: a restart does not help."""
 
 
+class NewerState(PermanentFailure):
+    """A later release has saved the state in a form that this one does not know.
+
+    The worker leaves the partition, and all others, to workers of that release.
+    """
+
+
 class PartitionFault(PermanentFailure):
     """One partition cannot be processed, whichever worker owns it: it stops, the others continue."""
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from fraudstream.stream.failure import PermanentFailure, RecordsMissing
 
 if TYPE_CHECKING:
-    from fraudstream.stream.checkpoints.changelog import ChangelogRestorer, CheckpointRecord
+    from fraudstream.stream.checkpoints.changelog import ChangelogRestorer
     from fraudstream.stream.checkpoints.checkpoint import Checkpoints
+    from fraudstream.stream.checkpoints.checkpoint_record import CheckpointRecord
     from fraudstream.stream.checkpoints.resumption import Resumption
     from fraudstream.stream.observer import StageObserver
     from fraudstream.stream.partition import Partition

@@ -12,6 +12,8 @@ from contextlib import AsyncExitStack, nullcontext, suppress
 from typing import Any, TypeVar
 
 from fraudstream.engine.engine import Engine
+from fraudstream.stream.checkpoints.resumption import Resumption
+from fraudstream.stream.checkpoints.saved_state import check_saved_state
 from fraudstream.stream.failure import exit_now
 from fraudstream.stream.faust.build import build_stage
 from fraudstream.stream.faust.compilation import compile_way_of_a_payment
@@ -97,6 +99,9 @@ async def serve(
     if key is None:
         return
     stages = list(stages_of(settings, engine.keyed(key).requiring(settings.signatures)))
+    for (stage, stage_engine), cluster in zip(stages, clusters, strict=True):
+        resumption = Resumption(stage, cluster, stage_engine.stages)
+        await check_saved_state(stage, resumption, stage_engine.new_state().layout)
     running: list[FaustStage] = []
     for (stage, stage_engine), stage_observer, cluster in zip(stages, observers, clusters, strict=True):
         running.append(build_stage(stage, stage_engine, stage_observer, cluster, exits))

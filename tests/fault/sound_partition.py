@@ -24,7 +24,8 @@ from fraudstream.engine.engine import Engine
 from fraudstream.engine.log import read_log
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.rule_set import compile_rule_set
-from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, encode_checkpoint
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY
+from fraudstream.stream.checkpoints.checkpoint_record import CheckpointRecord, encode_checkpoint
 
 Records = list[ConsumerRecord]
 Engines = tuple[Engine, Engine]  # of the rules at the beginning of the log, and of those that it switches to

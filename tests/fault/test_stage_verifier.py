@@ -19,7 +19,8 @@ from benchmarks.chaos.observed import Observed, StageTopics
 from benchmarks.chaos.verifier import Verification, verify
 from fraudstream.contracts.headers import FEATURES_HEADER, LABEL_HEADER, SOURCE_HEADER, source_header
 from fraudstream.engine.engine import Engine
-from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, decode_checkpoint, encode_checkpoint
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY
+from fraudstream.stream.checkpoints.checkpoint_record import decode_checkpoint, encode_checkpoint
 from tests.fault.sound_chain import SENT_AGAIN, Logs, chain_engine, sound_chain
 from tests.fault.sound_partition import Records
 

@@ -20,7 +20,7 @@ from benchmarks.chaos.reference_run import ReferenceRun
 from benchmarks.chaos.verifier import verify
 from fraudstream.contracts import Alert, Case, CaseAction, Decision, ListEntry, RuleSwitch
 from fraudstream.contracts.headers import source_header
-from fraudstream.stream.checkpoints.changelog import decode_checkpoint, encode_checkpoint
+from fraudstream.stream.checkpoints.checkpoint_record import decode_checkpoint, encode_checkpoint
 from tests.fault.sound_partition import (
     Engines,
     Records,

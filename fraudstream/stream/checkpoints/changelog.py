@@ -33,6 +33,7 @@ from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.packed_records import PackedRecords
 from fraudstream.engine.records import LogRecord, Records, records_of
 from fraudstream.kafka.record_batch.outgoing import header_section
+from fraudstream.stream.checkpoints.checkpoint_record import CheckpointRecord, decode_checkpoint
 from fraudstream.stream.failure import PermanentFailure
 from fraudstream.stream.settings import CheckpointMode
 
@@ -41,41 +42,6 @@ EPOCH_KEY = b"\0epoch"
 IMPORT_KEY = b"\0import"
 GAP_KEY = b"\0gap\0"
 EPOCH_HEADER = "epoch"
-
-
-class CheckpointRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The position of a partition: everything before `next_offset` of the input topic is in the rows, and nothing
-    after it.
-
-    `input_id`: the identity of the input topic (see `topic_identity`). `layout`: of the state's rows; rows of another
-    layout cannot be read. `rule_set`: digest of the rules in force. `sources`: highest offset seen of each partition of
-    the stage before; empty in the first stage. `begin`: offset of the first record that the state has seen; above 0
-    retention had deleted the beginning of the log. `next_topic`, its identity `next_id` and its `next_partitions`: the
-    log of the next stage, which drops repeats by its source offsets; empty where the stage decides, and in older
-    records. `backfilling`, `cut_over_to`: as in the engine's state; it was cut over at the record before `next_offset`.
-    `seeded`: the rows hold the list entries of `controls` that replace those missing from the log, if any.
-    `resumed_at`: offset of the first record after the last gap in the log whose loss was accepted; 0 without one.
-    `key_fingerprint`: of the digest key that the rows were written under.
-    """
-
-    next_offset: int
-    input_topic: str
-    input_id: str
-    rule_set: str
-    layout: str
-    mode: CheckpointMode
-    epoch: str
-    begin: int = 0
-    backfilling: bool = False
-    cut_over_to: int | None = None
-    seeded: bool = False
-    resumed_at: int = 0
-    key_fingerprint: str = ""
-    sources: dict[str, int] = {}
-    next_topic: str = ""
-    next_id: str = ""
-    next_partitions: int = 0
-    schema_version: int = 1
 
 
 class AcceptedGap(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -125,8 +91,6 @@ class RestoresRows(Protocol):
         """Restore rows. Raises `ValueError` for rows of another layout."""
 
 
-encode_checkpoint = msgspec.json.Encoder().encode
-decode_checkpoint = msgspec.json.Decoder(CheckpointRecord).decode
 decode_gap = msgspec.json.Decoder(AcceptedGap).decode
 
 

@@ -24,9 +24,11 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from fraudstream import __version__
 from fraudstream.contracts.error_text import error_text
 from fraudstream.engine.packed_records import PackedRecords, pack_pairs
-from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, encode_checkpoint
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY
+from fraudstream.stream.checkpoints.checkpoint_record import CHECKPOINT_VERSION, CheckpointRecord, encode_checkpoint
 
 if TYPE_CHECKING:
     from fraudstream.stream.observer import StageObserver
@@ -138,6 +140,8 @@ class Checkpoints:
             next_topic=settings.next_topic or "",
             next_id=cluster.next_id,
             next_partitions=cluster.next_partitions,
+            release=__version__,
+            schema_version=CHECKPOINT_VERSION,
         )
 
     async def _write(self, partition: Partition, changes: list[PackedRecords], record: CheckpointRecord) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from fraudstream.kafka.cluster_client import end_offsets
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.kafka.topic_reader import NoTopicError
-from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, CheckpointRecord, decode_checkpoint
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY
 from fraudstream.stream.checkpoints.changelog_reader import ChangelogReader, changelog_reader
+from fraudstream.stream.checkpoints.checkpoint_record import CheckpointRecord, decode_checkpoint
 from fraudstream.stream.settings import StreamSettings
 
 TAIL_RECORDS = 200  # a checkpoint ends with its record, so this many are usually enough

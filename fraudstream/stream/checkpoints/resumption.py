@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fraudstream.contracts.timestamps import utc_text
-from fraudstream.stream.checkpoints.changelog import CheckpointRecord
+from fraudstream.stream.checkpoints.checkpoint_record import CheckpointRecord
 from fraudstream.stream.failure import PartitionFault, PermanentFailure, RecordsMissing
 from fraudstream.stream.settings import StreamSettings
 
@@ -97,12 +97,12 @@ class Resumption:
         )
 
     def other_layout(self, number: int, how: str) -> PermanentFailure:
-        """The error for a state that was written under a feature catalogue with another row layout."""
+        """The error for a state whose rows have another layout: that of another catalogue, or of another release."""
         return PermanentFailure(
-            f"The state of {self._settings.input_topic}-{number} was written for another rules/features.yaml "
-            f"({how}). Use that one; to change it, backfill a state for the new one beside the running workers: "
-            f"set worker.state_version to {self._settings.state_version + 1}, run `fraudstream topics apply`, then "
-            f"`fraudstream worker --backfill`. {self._judge_again}."
+            f"The state of {self._settings.input_topic}-{number} was written for another rules/features.yaml, or by a "
+            f"release with another row layout ({how}). Use that one; to change it, backfill a state for the new one "
+            f"beside the running workers: set worker.state_version to {self._settings.state_version + 1}, run "
+            f"`fraudstream topics apply`, then `fraudstream worker --backfill`. {self._judge_again}."
         )
 
     @property

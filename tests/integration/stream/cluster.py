@@ -148,7 +148,18 @@ class StreamCluster:
         environment: Mapping[str, str] | None = None,
     ) -> ChildProcess:
         """Another command as such a process."""
-        command = [sys.executable, "-m", "fraudstream.cli.main", *words, *self.flags(other)]
+        return self._started(name, ["fraudstream.cli.main", *words], other, environment)
+
+    def start_next_release(
+        self, name: str, changes: Sequence[str], words: Sequence[str], other: Mapping[str, str] | None = None
+    ) -> ChildProcess:
+        """A command of the release after this one, with these `changes` of `next_release`."""
+        return self._started(name, ["tests.integration.stream.next_release", *changes, "--", *words], other, None)
+
+    def _started(
+        self, name: str, words: Sequence[str], other: Mapping[str, str] | None, environment: Mapping[str, str] | None
+    ) -> ChildProcess:
+        command = [sys.executable, "-m", *words, *self.flags(other)]
         return ChildProcess(command, self.directory / f"{name}.log", environment)
 
     def flags(self, other: Mapping[str, str] | None = None) -> list[str]:

@@ -10,8 +10,9 @@ import numpy as np
 from fraudstream.engine.apply import apply
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.partition_state import PartitionState
-from fraudstream.stream.checkpoints.changelog import ChangelogRestorer, CheckpointRecord
+from fraudstream.stream.checkpoints.changelog import ChangelogRestorer
 from fraudstream.stream.checkpoints.changelog_reader import changelog_reader
+from fraudstream.stream.checkpoints.checkpoint_record import CheckpointRecord
 from fraudstream.stream.settings import StreamSettings
 from tests.integration.stream.cluster import PARTITIONS, StreamCluster
 

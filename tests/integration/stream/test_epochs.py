@@ -9,14 +9,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from fraudstream.engine.packed_records import PackedRecords, pack_pairs
-from fraudstream.stream.checkpoints.changelog import (
-    CHECKPOINT_KEY,
-    Change,
-    ChangelogRestorer,
-    CheckpointRecord,
-    encode_checkpoint,
-)
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, Change, ChangelogRestorer
 from fraudstream.stream.checkpoints.changelog_reader import changelog_reader
+from fraudstream.stream.checkpoints.checkpoint_record import CheckpointRecord, encode_checkpoint
 from fraudstream.stream.checkpoints.fencing import BATCH_BYTES_MAX
 from fraudstream.stream.faust.changelog_writers import BatchWriter, batch_producer
 from tests.integration.stream.cluster import StreamCluster

@@ -10,7 +10,7 @@ import pytest
 
 from fraudstream.contracts.control import RuleSwitch, StoredRuleSet
 from fraudstream.engine.rule_set import compile_rule_set
-from fraudstream.stream.checkpoints.changelog import CheckpointRecord
+from fraudstream.stream.checkpoints.checkpoint_record import CheckpointRecord
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
 from fraudstream.stream.control_log import keep, put_in_force
 from fraudstream.stream.failure import PermanentFailure

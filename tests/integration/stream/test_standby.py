@@ -7,8 +7,6 @@ after the takeover have the same bytes.
 from __future__ import annotations
 
 import asyncio
-import re
-import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -22,10 +20,11 @@ from fraudstream.stream.faust import build
 from fraudstream.stream.observer import Unobserved
 from tests.brokers import SelectedBroker, on_both_brokers
 from tests.integration.stream.cluster import StreamCluster
-from tests.integration.stream.process import WAIT_S, ChildProcess
+from tests.integration.stream.process import WAIT_S
 from tests.integration.stream.stage_chain import cluster_of_form, events, payments_in, publish_events
 from tests.integration.stream.topic_output import at_least
 from tests.integration.stream.worker_log import ASSIGNED
+from tests.integration.stream.worker_readiness import until_followed
 
 PART = 250
 STANDBY = {"worker.standby": "true"}
@@ -119,26 +118,3 @@ async def until_decided(cluster: StreamCluster, payments: int) -> None:
         return len({dict(record.headers)["source"] for record in records}) >= payments
 
     await cluster.records(cluster.settings.decisions_topic, complete)
-
-
-async def until_followed(worker: ChildProcess) -> None:
-    """Wait until the standby has read the changelog to its end, by what its `/readyz` says."""
-    async with asyncio.timeout(WAIT_S):
-        while "standby for 1 partitions, 0 changelog records behind" not in await readiness(worker):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-
-
-async def readiness(worker: ChildProcess) -> str:
-    """The body of `/readyz`; "" before it is served."""
-    found = re.search(r"metrics at (http://\S+)/metrics", worker.log.read_text())
-    if found is None:
-        return ""
-
-    def ask() -> str:
-        try:
-            with urllib.request.urlopen(f"{found[1]}/readyz", timeout=5) as answer:
-                return str(answer.read().decode())
-        except OSError:
-            return ""
-
-    return await asyncio.to_thread(ask)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fraudstream.operations.deciding_versions import deciding
-from fraudstream.stream.checkpoints.changelog import CheckpointRecord
+from fraudstream.stream.checkpoints.checkpoint_record import CheckpointRecord
 
 
 def checkpoint(next_offset: int, *, backfilling: bool = False, cut_over_to: int | None = None) -> CheckpointRecord:

@@ -23,13 +23,7 @@ from fraudstream.kafka import Brokers
 from fraudstream.kafka.open_transactions import OpenTransaction
 from fraudstream.kafka.record_batch.ready_batch import ReadyBatch
 from fraudstream.kafka.record_batch.writer import WrittenRecords
-from fraudstream.stream.checkpoints.changelog import (
-    EPOCH_HEADER,
-    EPOCH_KEY,
-    AcceptedGap,
-    accepted_gaps,
-    gap_change,
-)
+from fraudstream.stream.checkpoints.changelog import EPOCH_HEADER, EPOCH_KEY, AcceptedGap, accepted_gaps, gap_change
 from fraudstream.stream.observer import ForwardedBatch, JudgedBatch, Unobserved
 from fraudstream.stream.ports import ChangelogPart, ChangelogWriter
 from fraudstream.stream.record_batch import RecordBatch

@@ -7,8 +7,9 @@ import pytest
 
 from fraudstream.contracts import Alert
 from fraudstream.engine.rule_set import compile_rule_set
-from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY, decode_checkpoint
-from fraudstream.stream.failure import PartitionFault, PermanentFailure
+from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY
+from fraudstream.stream.checkpoints.checkpoint_record import decode_checkpoint
+from fraudstream.stream.failure import NewerState, PartitionFault, PermanentFailure
 from tests.unit.stream.in_memory import FEATURES, RULE, Record, Worker, batch, label, payment, switch
 
 GAP_FIRST, GAP_END = 2, 10  # records 2 to 9 of partition 0 are deleted
@@ -177,6 +178,15 @@ async def test_a_changelog_record_that_cannot_be_read_stops_its_partition() -> N
     assert "state-changelog-0: a record between" in sentence
     assert worker.observer.recoveries == [1]
     assert worker.stage.failure.error is None
+
+
+async def test_a_state_that_only_a_later_release_can_read_is_not_kept_from_the_workers_of_that_release() -> None:
+    worker = (await worker_with_state()).successor()
+    records = worker.changelog.records[0]
+    records.append(Record(len(records), b'{"schema_version":2,"release":"9.0","next_offset":"a1"}', CHECKPOINT_KEY))
+    with pytest.raises(NewerState, match=r"saved by fraudstream 9.0, as version 2 of the checkpoint; this is .* docs"):
+        await worker.assign(0, 1)
+    assert worker.stage.stopped.numbers == frozenset()
 
 
 async def test_a_partition_of_another_topic_stops_where_others_are_sound() -> None:

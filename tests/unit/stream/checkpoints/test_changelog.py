@@ -12,9 +12,8 @@ from fraudstream.stream.checkpoints.changelog import (
     EPOCH_KEY,
     IMPORT_KEY,
     ChangelogRestorer,
-    CheckpointRecord,
-    encode_checkpoint,
 )
+from fraudstream.stream.checkpoints.checkpoint_record import CheckpointRecord, encode_checkpoint
 
 
 class Record(NamedTuple):
