@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
 from docsite.tables import GENERATED, code, plain, table
+from fraudstream.telemetry.backups import BackupTelemetry
 from fraudstream.telemetry.bridge import BridgeTelemetry
 from fraudstream.telemetry.cases import CasesTelemetry
 from fraudstream.telemetry.gateway import GatewayTelemetry
@@ -46,6 +47,7 @@ PROCESSES: Final[Mapping[str, Callable[[CollectorRegistry], object]]] = {
     "Writer of the history store": lambda registry: HistoryTelemetry(registry, version=""),
     "Gateway": lambda registry: GatewayTelemetry(registry, version=""),
     "Bridge": lambda registry: BridgeTelemetry(registry, version=""),
+    "Backups on a schedule (`state backup --every`)": lambda registry: BackupTelemetry(registry, version=""),
     "Webhooks": lambda registry: WebhookTelemetry(registry, version="", endpoints=()),
 }
 

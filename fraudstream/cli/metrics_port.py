@@ -13,6 +13,7 @@ from fraudstream.cli.settings import Settings, add_setting
 from fraudstream.contracts.error_text import system_error_text
 
 if TYPE_CHECKING:
+    from fraudstream.telemetry.backups import BackupTelemetry
     from fraudstream.telemetry.bridge import BridgeTelemetry
     from fraudstream.telemetry.cases import CasesTelemetry
     from fraudstream.telemetry.gateway import GatewayTelemetry
@@ -28,6 +29,7 @@ PortSetting = Literal[
     "metrics.bridge_port",
     "metrics.gateway_port",
     "metrics.webhooks_port",
+    "metrics.backup_port",
 ]
 
 log = logging.getLogger(__name__)
@@ -50,7 +52,8 @@ def metrics_served(
     | HistoryTelemetry
     | BridgeTelemetry
     | GatewayTelemetry
-    | WebhookTelemetry,
+    | WebhookTelemetry
+    | BackupTelemetry,
 ) -> Iterator[None]:
     """`/metrics`, `/healthz` and `/readyz` until the block ends. Raises `Failure` where the port cannot be opened."""
     from fraudstream.telemetry import http

@@ -245,6 +245,9 @@ class MetricsSettings(msgspec.Struct, frozen=True):
     webhooks_port: Annotated[
         int, Meta(ge=0, le=65_535, description="port of the metrics of webhooks; 0: any free one")
     ] = 9459
+    backup_port: Annotated[
+        int, Meta(ge=0, le=65_535, description="port of the metrics of `state backup --every`; 0: any free one")
+    ] = 9458
 
 
 class LogSettings(msgspec.Struct, frozen=True):

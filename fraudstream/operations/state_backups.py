@@ -12,6 +12,7 @@ import re
 import shutil
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,7 @@ from fraudstream.stream.settings import StreamSettings
 
 MARKER: Final = "backup.json"
 INCOMPLETE_S: Final = 86_400.0  # an older directory without its marker belongs to no running backup
+_TIME: Final = "%Y-%m-%dT%H%M%SZ"
 _NAME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
 
 
@@ -52,7 +54,7 @@ async def back_up_state(stages: Sequence[StreamSettings], root: Path, *, keep: i
     Raises `ExportError`, what `export_state` raises.
     """
     started = time.monotonic()
-    directory = root / utc(at_ms).strftime("%Y-%m-%dT%H%M%SZ")
+    directory = root / utc(at_ms).strftime(_TIME)
     names = [""] if len(stages) == 1 else [stage.stage for stage in stages]
     for stage, name in zip(stages, names, strict=True):
         await export_state(stage, directory / name)
@@ -83,6 +85,16 @@ def verify_backup(directory: Path) -> list[Manifest]:
 def backups_of(root: Path) -> list[Path]:
     """The complete backups below `root`, the oldest first; their files are not read. Raises `ExportError`."""
     return [directory for directory in _named(root) if (directory / MARKER).is_file()]
+
+
+def begun_at_ms(backup: Path) -> int:
+    """When a backup was begun, by its directory's name: ms since the epoch.
+
+    >>> begun_at_ms(Path("/backup/2026-03-04T120000Z"))
+    1772625600000
+    """
+    begun = datetime.strptime(backup.name, _TIME).replace(tzinfo=UTC)
+    return int(begun.timestamp() * 1000)
 
 
 def _named(root: Path) -> list[Path]:

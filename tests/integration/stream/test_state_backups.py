@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import re
+import urllib.request
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from fraudstream.cli.main import main
-from fraudstream.operations.state_backups import back_up_state, backups_of, verify_backup
+from fraudstream.operations.state_backups import back_up_state, backups_of, begun_at_ms, verify_backup
 from fraudstream.operations.state_files import ExportError
 from fraudstream.operations.state_import import import_state
 from tests.integration.stream.cluster import StreamCluster
 from tests.integration.stream.payments import assert_counted_once
+from tests.integration.stream.process import ChildProcess
 from tests.integration.stream.rules import engine
 
 AT_MS = 1_772_625_600_000
@@ -90,6 +94,49 @@ async def test_verify_names_the_file_that_was_changed(
     assert "partition-00001.parquet" in second["why"]
 
 
+async def test_backups_on_a_schedule_go_on_after_a_failure_count_it_and_end_when_asked_to(
+    filled: StreamCluster, tmp_path: Path
+) -> None:
+    root, aside = tmp_path / "backups", tmp_path / "aside"
+    words = ["state", "backup", str(root), "--every", "1s", "--keep", "2", "--metrics-port", "0"]
+    schedule = filled.start_command("schedule", words)
+    try:
+        await schedule.logs(" verified", times=3)
+        root.rename(aside)
+        root.write_text("no directory")
+        await schedule.logs("fraudstream: no backup: ")
+        failed = await samples(schedule)
+        root.unlink()
+        aside.rename(root)
+        whole = schedule.log.read_text().count(" verified")
+        await schedule.logs(" verified", times=whole + 1)
+        after = await samples(schedule)
+        await schedule.stop()
+    finally:
+        schedule.kill()
+    assert failed['fraudstream_backups_total{result="failed"}'] >= 1
+    assert failed['fraudstream_backups_total{result="whole"}'] >= 3
+    success = "fraudstream_backup_success_timestamp_seconds"
+    assert failed[success] < after[success]
+    assert after["fraudstream_backup_rows"] > 0
+    kept = backups_of(root)
+    assert len(kept) == 2
+    assert after[success] <= begun_at_ms(kept[-1]) / 1000 + 1, "the name has whole seconds"
+
+
 def test_no_backup_at_all_is_a_failure(tmp_path: Path) -> None:
     assert main(["state", "verify", str(tmp_path)]) == 1
     assert main(["state", "verify", str(tmp_path / "missing")]) == 1
+
+
+async def samples(process: ChildProcess) -> dict[str, float]:
+    """What a process exposes at `/metrics`, by name and labels."""
+    await process.logs("metrics at")
+    url = re.findall(r"metrics at (http://\S+/metrics)", process.log.read_text())[-1]
+
+    def scrape() -> str:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return str(answer.read().decode())
+
+    lines = (await asyncio.to_thread(scrape)).splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
