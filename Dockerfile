@@ -37,12 +37,12 @@ RUN shipped=$(/opt/fraudstream/bin/python -c "from fraudstream.compiled.cache im
 
 FROM python-${TARGETARCH}
 COPY --from=build /opt/fraudstream /opt/fraudstream
-# Any user id of group 0 may write here; others use /tmp, or compile into memory.
-RUN install -d -m 0770 -o 10001 -g 0 /var/cache/fraudstream
+# Any user id of group 0 may write here; others use /tmp, or compile into memory. A new volume takes owner and mode over.
+RUN install -d -m 0770 -o 10001 -g 0 /var/cache/fraudstream /var/lib/fraudstream/console /var/lib/fraudstream/history
 ENV PATH=/opt/fraudstream/bin:$PATH NUMBA_CACHE_DIR=/var/cache/fraudstream PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # A number: Kubernetes' runAsNonRoot cannot check a name.
 USER 10001:0
 WORKDIR /
-EXPOSE 9463 9464 8460 8470
+EXPOSE 9458 9459 9460 9461 9462 9463 9464 8460 8470
 ENTRYPOINT ["fraudstream"]
 CMD ["--help"]

@@ -9,6 +9,7 @@ import yaml
 
 from fraudstream.cli.main import COMMANDS
 from fraudstream.cli.settings import load_settings
+from fraudstream.gateway.access.clients import read_clients
 
 ROOT = Path(__file__).parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -30,25 +31,36 @@ def test_every_image_has_a_fixed_tag() -> None:
 
 
 def test_every_service_of_ours_runs_a_command_that_exists_with_settings_that_exist() -> None:
-    assert set(OURS) == {"topics", "worker", "cases"}
+    assert set(OURS) == {"topics", "worker", "cases", "console", "gateway", "history", "webhooks"}
     for service in OURS.values():
         assert service["command"][0] in COMMANDS
         settings = load_settings(environment=service["environment"])
         assert settings.kafka.bootstrap_servers == "kafka:19092"
         assert settings.metrics.host == "0.0.0.0"
+        settings.gateway.check()
 
 
 def test_prometheus_scrapes_the_port_that_the_settings_name() -> None:
     scraped = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
     metrics = load_settings(environment={}).metrics
-    ports = {"worker": metrics.port, "cases": metrics.cases_port, "webhooks": metrics.webhooks_port}
-    for job in scraped:
-        (discovery,) = job["dns_sd_configs"]
-        (service,) = discovery["names"]
-        assert discovery["port"] == ports[service]
-        if service in OURS:  # compose starts no webhooks
-            assert OURS[service]["healthcheck"]["test"][-1] == str(ports[service])
-    assert f"EXPOSE {metrics.cases_port} {metrics.port}" in (ROOT / "Dockerfile").read_text()
+    ports = {
+        "worker": metrics.port,
+        "cases": metrics.cases_port,
+        "webhooks": metrics.webhooks_port,
+        "gateway": metrics.gateway_port,
+        "history": metrics.history_port,
+        "bridge": metrics.bridge_port,
+        "backup": metrics.backup_port,
+    }
+    discoveries = [discovery for job in scraped for discovery in job["dns_sd_configs"]]
+    assert {name: discovery["port"] for discovery in discoveries for name in discovery["names"]} == ports
+    for service in ports.keys() & OURS.keys():  # compose starts no bridge and no backups
+        assert OURS[service]["healthcheck"]["test"][-1] == str(ports[service])
+    assert f"EXPOSE {' '.join(map(str, sorted(ports.values())))} " in (ROOT / "Dockerfile").read_text()
+
+
+def test_the_clients_of_the_gateway_are_read() -> None:
+    read_clients((ROOT / "deploy/compose/clients.yaml").read_text(), "clients.yaml")
 
 
 def test_a_worker_and_a_case_agent_share_a_host_with_the_default_ports() -> None:

@@ -24,4 +24,4 @@ def test_what_a_container_writes_to_is_a_volume() -> None:
     [cache] = re.findall(r"NUMBA_CACHE_DIR=(/\S+)", (ROOT / "Dockerfile").read_text())
     services = read_yaml("docker-compose.yml")["services"]
     assert f"kernel:{cache}" in services["worker"]["volumes"]
-    assert all(services[name]["read_only"] for name in ("topics", "worker", "cases"))
+    assert all(service["read_only"] for service in services.values() if service["image"] == "fraudstream")

@@ -12,9 +12,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from fraudstream.telemetry.array_histogram import ArrayHistogram
+from fraudstream.telemetry.backups import BackupTelemetry
 from fraudstream.telemetry.bridge import BridgeTelemetry
 from fraudstream.telemetry.cases import CasesTelemetry
 from fraudstream.telemetry.gateway import GatewayTelemetry
+from fraudstream.telemetry.history import HistoryTelemetry
 from fraudstream.telemetry.webhooks import WebhookTelemetry
 from fraudstream.telemetry.worker import WorkerTelemetry
 
@@ -23,8 +25,13 @@ PROMETHEUS = ROOT / "deploy" / "prometheus"
 DASHBOARDS = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
 
 FROM_PROMETHEUS = {"job", "instance", "le"}
-# What exists besides ours: Prometheus' own, and prometheus-client's of the process.
-FOREIGN = {"up": set[str](), "process_resident_memory_bytes": set[str](), "process_cpu_seconds_total": set[str]()}
+# What exists besides ours: Prometheus' own, prometheus-client's of the process, kube-state-metrics'.
+FOREIGN = {
+    "up": set[str](),
+    "process_resident_memory_bytes": set[str](),
+    "process_cpu_seconds_total": set[str](),
+    "kube_cronjob_status_last_successful_time": {"namespace", "cronjob"},
+}
 SUFFIXES = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_sum", "_count"], "info": ["_info"]}
 
 
@@ -55,9 +62,16 @@ def exposed() -> dict[str, set[str]]:
             for sample in family.samples:
                 names.setdefault(sample.name, set()).update(sample.labels)
     webhooks = WebhookTelemetry(CollectorRegistry(), version="1.2.3", endpoints=["tool"])
-    for family in webhooks.registry.collect():
-        for sample in family.samples:
-            names.setdefault(sample.name, set()).update(sample.labels)
+    history = HistoryTelemetry(CollectorRegistry(), version="1.2.3", reasons=["decode"])
+    history.on_records("payments", rows={"payments": 1}, skipped={})
+    history.on_lag("payments", 0, lag=0)
+    history.on_missing("payments", records=1)
+    history.on_commit({"payments": (1, 1, 1)}, seconds=1.0, expired=0)
+    backups = BackupTelemetry(CollectorRegistry(), version="1.2.3")
+    for registry in (webhooks.registry, history.registry, backups.registry):
+        for family in registry.collect():
+            for sample in family.samples:
+                names.setdefault(sample.name, set()).update(sample.labels)
     return names
 
 
@@ -95,7 +109,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("where", "expression"), list(expressions()))
 def test_every_expression_names_metrics_and_labels_that_exist(where: str, expression: str) -> None:
     known = exposed()
-    used = set(re.findall(r"\b(?:fraudstream|process)_\w+|\bup\b", expression))
+    used = set(re.findall(r"\b(?:fraudstream|process|kube)_\w+|\bup\b", expression))
     assert used, f"{where}: no metric in {expression}"
     assert used <= known.keys(), f"{where}: unknown {used - known.keys()}"
     labels = FROM_PROMETHEUS.union(*(known[name] for name in used))
