@@ -16,7 +16,7 @@ render() { # file name, values
     helm template fraudstream chart --namespace fraudstream --kube-version 1.30.0 "$@" >"$work/manifests/$file" 2>"$work/errors" ||
         { cat "$work/errors" >&2; exit 1; }
 }
-render every-part.yaml --set history.enabled=true,console.evidence.enabled=true,gateway.enabled=true,webhooks.enabled=true,bridge.enabled=true --set-json 'bridge.arguments=["--from","bank.transfers","--format","pacs.008"]'
+render every-part.yaml --set history.enabled=true,backup.enabled=true,console.evidence.enabled=true,gateway.enabled=true,webhooks.enabled=true,bridge.enabled=true --set-json 'bridge.arguments=["--from","bank.transfers","--format","pacs.008"]'
 render several-partitions.yaml --set worker.replicas=3,worker.partitions=12,settings.worker.standby=false,worker.autoscaling.enabled=true
 python3 rules_values.py ../../rules >"$work/rules.values.yaml"
 render own-rules.yaml --values "$work/rules.values.yaml" --set worker.secretName=kafka-user

@@ -12,15 +12,22 @@ Object = dict[str, Any]
 
 
 class Workload(NamedTuple):
-    """A StatefulSet, Deployment or Job: `part` is its component."""
+    """A StatefulSet, Deployment, Job or CronJob: `part` is its component."""
 
     part: str
     object: Object
 
     @property
+    def template(self) -> Object:
+        """The template of its pods."""
+        spec = self.object["spec"]
+        template: Object = (spec["jobTemplate"]["spec"] if "jobTemplate" in spec else spec)["template"]
+        return template
+
+    @property
     def pod(self) -> Object:
         """The spec of its pods."""
-        spec: Object = self.object["spec"]["template"]["spec"]
+        spec: Object = self.template["spec"]
         return spec
 
     @property
@@ -33,7 +40,7 @@ class Workload(NamedTuple):
     @property
     def labels(self) -> dict[str, str]:
         """Of its pods."""
-        labels: dict[str, str] = self.object["spec"]["template"]["metadata"]["labels"]
+        labels: dict[str, str] = self.template["metadata"]["labels"]
         return labels
 
     def environment(self) -> dict[str, str]:
@@ -64,7 +71,7 @@ def named(objects: Sequence[Object], kind: str, name: str) -> Object:
 
 def workloads(objects: Sequence[Object]) -> list[Workload]:
     """All of them."""
-    found = of_kind(objects, "StatefulSet", "Deployment", "Job")
+    found = of_kind(objects, "StatefulSet", "Deployment", "Job", "CronJob")
     return [Workload(each["metadata"]["labels"]["app.kubernetes.io/component"], each) for each in found]
 
 

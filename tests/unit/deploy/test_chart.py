@@ -138,6 +138,29 @@ def test_the_console_reads_the_store_that_the_history_writer_writes() -> None:
     assert (writer["replicas"], writer["strategy"]["type"]) == (1, "Recreate")
 
 
+def test_workers_below_an_ordinal_keep_their_release() -> None:
+    strategies = [
+        named(rendered(f"worker.upgradeFromOrdinal={ordinal}"), "StatefulSet", "fraudstream-worker")["spec"][
+            "updateStrategy"
+        ]
+        for ordinal in (0, 2)
+    ]
+    assert [each["rollingUpdate"]["partition"] for each in strategies] == [0, 2]
+
+
+def test_a_backup_is_written_to_the_volume_that_is_named_or_to_its_own() -> None:
+    for values, name in (((), "fraudstream-backup"), (("backup.volume.existingClaim=bucket",), "bucket")):
+        objects = rendered("backup.enabled=true", "backup.keep=5", *values)
+        [backup] = (each for each in workloads(objects) if each.part == "backup")
+        claims = [each["persistentVolumeClaim"] for each in backup.pod["volumes"] if "persistentVolumeClaim" in each]
+        assert claims == [{"claimName": name}]
+        assert len(list(of_kind(objects, "PersistentVolumeClaim"))) == (name == "fraudstream-backup")
+        assert backup.object["spec"]["concurrencyPolicy"] == "Forbid"
+        arguments = backup.container["args"]
+        assert arguments[2:7] == ["state", "backup", "/backup", "--keep", "5"]
+        assert "/backup" in {mount["mountPath"] for mount in backup.container["volumeMounts"]}
+
+
 def test_a_bridge_has_its_flags(tmp_path: Path) -> None:
     flags = ["--from", "bank.transfers", "--format", "pacs.008"]
     (values := tmp_path / "values.yaml").write_text(f"bridge: {{enabled: true, arguments: {json.dumps(flags)}}}")
