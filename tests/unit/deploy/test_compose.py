@@ -38,6 +38,7 @@ def test_every_service_of_ours_runs_a_command_that_exists_with_settings_that_exi
         assert settings.kafka.bootstrap_servers == "kafka:19092"
         assert settings.metrics.host == "0.0.0.0"
         settings.gateway.check()
+        settings.console.server_settings()
 
 
 def test_prometheus_scrapes_the_port_that_the_settings_name() -> None:
