@@ -101,10 +101,9 @@ class _Examination:
     async def _clocks(self) -> Sequence[Finding]:
         if self._deployment.payments not in self._found:
             return []
-        payments = await clocks.newest_payments(self._deployment.brokers, self._deployment.payments)
-        now_ms = time.time_ns() // 1_000_000
-        ahead_ms = self._deployment.too_far_ahead_ms
-        return clocks.clock_findings(self._deployment.payments, payments, now_ms=now_ms, too_far_ahead_ms=ahead_ms)
+        topic, ahead_ms = self._deployment.payments, self._deployment.too_far_ahead_ms
+        watched = await clocks.watched_payments(self._deployment.brokers, topic, clock_ms=_now_ms)
+        return clocks.clock_findings(topic, watched, now_ms=_now_ms(), too_far_ahead_ms=ahead_ms)
 
     async def _rules(self) -> Sequence[Finding]:
         if self._deployment.names["controls"] not in self._found:
@@ -129,3 +128,7 @@ class _Examination:
             workers=await groups.group_members(deployment.brokers, stages[0].app_id),
             rate=deployment.rate,
         )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

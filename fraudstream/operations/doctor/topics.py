@@ -109,26 +109,24 @@ def retention_findings(deployment: Deployment, found: Mapping[str, FoundTopic]) 
 
 
 def _against_windows(topic: str, kept: int, catalogue: Catalogue) -> Iterator[Finding]:
+    """One finding, as one setting mends it."""
     longest = max((f.window_ms + f.delay_ms for f in catalogue.features), default=0)
-    if 0 <= kept < longest:
-        yield Finding(
-            RETENTION,
-            "warning",
-            topic,
-            f"kept for {_days(kept)}, the longest window of features.yaml is {_days(longest)}: a state that is built "
-            "from the log (a lost changelog, a backfill) has windows that are not full",
-            f"retention.ms of at least {longest}, or state exports on a schedule (docs/disaster-recovery.md)",
-        )
     labels = label_retention_ms(catalogue)
-    if 0 <= kept < labels:
-        yield Finding(
-            RETENTION,
-            "warning",
-            topic,
-            f"kept for {_days(kept)}, labels find payments of {_days(labels)}: after a rebuild from the log late "
-            "labels find none",
-            f"retention.ms of at least {labels}, or state exports on a schedule",
-        )
+    if not 0 <= kept < max(longest, labels):
+        return
+    lacking = []
+    if kept < longest:
+        lacking.append(f"the longest window of features.yaml is {_days(longest)}")
+    if kept < labels:
+        lacking.append(f"labels find payments of {_days(labels)}")
+    yield Finding(
+        RETENTION,
+        "warning",
+        topic,
+        f"kept for {_days(kept)}, {' and '.join(lacking)}: after a rebuild from the log (a lost changelog, a backfill) "
+        "windows are not full, or late labels find none",
+        f"retention.ms of at least {max(longest, labels)}, or state exports on a schedule (docs/disaster-recovery.md)",
+    )
 
 
 def _retention_ms(topic: FoundTopic) -> int:

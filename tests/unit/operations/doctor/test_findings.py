@@ -10,49 +10,11 @@ from fraudstream.operations.acls.cluster_acls import Acl, is_allowed
 from fraudstream.operations.acls.needs import Need
 from fraudstream.operations.doctor.brokers import FoundBrokers, broker_findings
 from fraudstream.operations.doctor.capacity import MEASURED, capacity_findings, payments_per_s
-from fraudstream.operations.doctor.clocks import Stamped, clock_findings
 from fraudstream.operations.doctor.directories import directory_findings
 from fraudstream.operations.doctor.finding import Finding, merged, worst
 from fraudstream.operations.doctor.groups import GroupLag, lag_findings
 
-NOW_MS = 1_772_625_600_000
-DAY_MS = 86_400_000
 PERFORMANCE = Path(__file__).parents[4] / "docs" / "performance.md"
-
-
-def stamped(occurred_ms: int, published_ms: int, by_broker: bool = True) -> Stamped:
-    return Stamped(0, 7, occurred_ms, published_ms, by_broker)
-
-
-def clocks(*payments: Stamped) -> list[Finding]:
-    return clock_findings("payments", payments, now_ms=NOW_MS, too_far_ahead_ms=DAY_MS)
-
-
-def test_late_payments_are_no_fault_of_a_clock() -> None:
-    assert worst(clocks(stamped(NOW_MS - DAY_MS, NOW_MS), stamped(NOW_MS, NOW_MS))) == "ok"
-
-
-def test_a_publisher_that_is_ahead_is_found_and_an_hour_wrong_zone_is_named() -> None:
-    (finding,) = clocks(stamped(NOW_MS + 8 * 3_600_000, NOW_MS), stamped(NOW_MS, NOW_MS))
-    assert (finding.severity, finding.where) == ("warning", "payments-0, offset 7")
-    assert "1 of 2 payments occurred after they were published, by up to 8.0 h" in finding.what
-
-
-def test_a_payment_that_will_be_a_dead_letter_is_an_error() -> None:
-    (finding,) = clocks(stamped(NOW_MS + 2 * DAY_MS, NOW_MS))
-    assert finding.severity == "error"
-    assert "worker.too_far_ahead" in finding.what
-
-
-def test_a_broker_that_is_ahead_of_this_machine_is_an_error() -> None:
-    (finding,) = clocks(stamped(NOW_MS, NOW_MS + 60_000))
-    assert (finding.severity, "the broker's clock is 60 s ahead" in finding.what) == ("error", True)
-
-
-def test_times_of_publishers_are_not_those_of_the_broker() -> None:
-    assert [finding.remedy for finding in clocks(stamped(NOW_MS, NOW_MS, by_broker=False))] == [
-        "message.timestamp.type=LogAppendTime"
-    ]
 
 
 def test_the_capacity_table_has_the_figures_of_the_page_on_performance() -> None:
