@@ -33,6 +33,7 @@ SETTLED_WITHIN_S = 15.0  # brokers learn of a change in well under a second
 _ALREADY_EXISTS = 36
 _APPLY = "fraudstream topics apply"
 _PARTITIONS_LEFT = "not changed: accounts would move away from their state. Set topics.partitions, or create new topics"
+_COUNT_LEFT = "not changed: create the topic again, or add partitions with the cluster's own tool"
 _REPLICATION_LEFT = "not changed: reassign the partitions with the cluster's own tool, or set topics.replication"
 _INSYNC_LEFT = "not changed: with a value above the replication every write would be rejected"
 _SET_ON_TOPIC = 1  # config_source of DescribeConfigs: set on the topic itself, not the cluster's value or a default
@@ -250,7 +251,8 @@ def topic_differences(topics: Sequence[Topic], found: Mapping[str, FoundTopic]) 
             continue
         if there.partitions != topic.partitions:
             wanted, value = str(topic.partitions), str(there.partitions)
-            differences.append(Difference(topic.name, "partitions", wanted, value, _PARTITIONS_LEFT, left=True))
+            note = _PARTITIONS_LEFT if topic.keyed else _COUNT_LEFT
+            differences.append(Difference(topic.name, "partitions", wanted, value, note, left=True))
         if there.replication != topic.replication:
             wanted, value = str(topic.replication), str(there.replication)
             differences.append(Difference(topic.name, "replication", wanted, value, _REPLICATION_LEFT, left=True))

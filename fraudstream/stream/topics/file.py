@@ -33,6 +33,7 @@ class _Topic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partitions: Partitions | None = None
     replication: Replication | None = None
     configs: dict[str, ConfigValue] = {}
+    keyed: bool = True
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,12 +43,14 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Topic(msgspec.Struct, frozen=True):
-    """A topic of the topics file. `configs`: by name, values as the broker writes them."""
+    """A topic of the topics file. `configs`: by name, values as the broker writes them. `keyed`: by account, device and
+    so on, so that records of one key must not move to another partition."""
 
     name: str
     partitions: int
     replication: int
     configs: dict[str, str]
+    keyed: bool = True
 
 
 def read_topics(
@@ -63,9 +66,10 @@ def read_topics(
 ) -> list[Topic]:
     """The topics of a topics file (`topics/topics.yaml`), in its order.
 
-    `names`: the name of each topic that has no `name` in the file. `partitions` and `replication`, if given, replace
-    the file's for all topics. A topic with {stage} in its name is repeated for each of `stages`, one with {later_stage}
-    for each but the first. `path`: for messages. Raises `TopicsError` for an invalid file.
+    `names`: the name of each topic that has no `name` in the file. `partitions`, if given, replaces the file's for
+    topics that are keyed; `replication`, if given, for all. A topic with {stage} in its name is repeated for each of
+    `stages`, one with {later_stage} for each but the first. `path`: for messages. Raises `TopicsError` for an invalid
+    file.
     """
     try:
         file = msgspec.convert(read_content(text, path, typed=True), _File)
@@ -86,8 +90,8 @@ def read_topics(
             configs["min.insync.replicas"] = str(min(int(configs["min.insync.replicas"]), copies))
         values = {"group": group, "version": version_suffix(state_version), "payments": names.get("payments", "")}
         known = [names[key]] if topic.name is None else _filled(topic.name, f"{path}: topic '{key}'", values, stages)
-        count = partitions or topic.partitions or file.defaults.partitions
-        topics += [Topic(name, count, copies, configs) for name in known]
+        count = (partitions if topic.keyed else None) or topic.partitions or file.defaults.partitions
+        topics += [Topic(name, count, copies, configs, topic.keyed) for name in known]
     return topics
 
 

@@ -122,3 +122,4 @@ def test_check_fails_before_apply_and_passes_after(
     assert main(command(broker, group, "check", "--json", "--replication=1", "--partitions=6")) == 1
     differences = json.loads(capsys.readouterr().out)["differences"]
     assert {(d["setting"], d["wanted"], d["found"]) for d in differences} == {("partitions", "6", "2")}
+    assert len(differences) == 14 - 3, "audit, controls and replies are keyed by no account"

@@ -66,6 +66,21 @@ def test_counts_in_the_settings_go_over_the_files() -> None:
     assert {topic.replication for topic in topics.values()} == {1}
 
 
+def test_a_topic_that_is_not_keyed_has_the_partitions_of_the_file() -> None:
+    topics = read(TEXT.replace("partitions: 3,", "partitions: 3, keyed: false,"), partitions=4)
+    assert (topics["cases"].partitions, topics["payments"].partitions) == (3, 4)
+
+
+def test_only_topics_without_an_account_are_not_keyed() -> None:
+    topics = wanted_topics(load_settings(environment={"FRAUDSTREAM_TOPICS_PARTITIONS": "24"}), payments_partitions=24)
+    assert {topic.name: topic.partitions for topic in topics if not topic.keyed} == {
+        "audit": 1,
+        "controls": 1,
+        "replies": 16,
+    }
+    assert {topic.partitions for topic in topics if topic.keyed} == {24}
+
+
 def test_never_more_copies_are_asked_for_than_there_are() -> None:
     assert read(replication=1)["payments"].configs["min.insync.replicas"] == "1"
     assert read(replication=3)["payments"].configs["min.insync.replicas"] == "2"
