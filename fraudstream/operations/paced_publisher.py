@@ -81,16 +81,20 @@ class FixedRate:
 
 class EventTime:
     """Each event when its event time has come: at `start_ms` (ms since the epoch) publishing begins, and `speed`
-    seconds of event time pass in one second on the clock. Events before `start_ms` leave at once."""
+    seconds of event time pass in one second on the clock. Events before `start_ms` leave at once. With `now_ms`, which
+    tells the present in ms since the epoch, no event leaves before its own time: from there on the clock is the pace.
+    """
 
-    def __init__(self, start_ms: int, speed: float = 1.0) -> None:
-        self._start_ms, self._speed = start_ms, speed
+    def __init__(self, start_ms: int, speed: float = 1.0, *, now_ms: Callable[[], int] | None = None) -> None:
+        self._start_ms, self._speed, self._now_ms = start_ms, speed, now_ms
 
     def due(self, at_ms: Int64Array, sent: int, elapsed_s: float) -> Due:
         """Those up to the event time reached."""
-        reached_ms = self._start_ms + elapsed_s * self._speed * 1000
+        reached_ms, speed = self._start_ms + elapsed_s * self._speed * 1000, self._speed
+        if self._now_ms is not None and (present_ms := self._now_ms()) < reached_ms:
+            reached_ms, speed = present_ms, 1.0
         count = int(np.searchsorted(at_ms, reached_ms, side="right"))
-        return Due(count, 0.0 if count else max((int(at_ms[0]) - reached_ms) / self._speed / 1000, TICK_S))
+        return Due(count, 0.0 if count else max((int(at_ms[0]) - reached_ms) / speed / 1000, TICK_S))
 
 
 class Published(NamedTuple):

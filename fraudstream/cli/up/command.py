@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
     from fraudstream.cli.up.display import Display
     from fraudstream.cli.up.feed import FileFeed, GeneratedFeed
-    from fraudstream.cli.up.run import Run, RunBroker
+    from fraudstream.cli.up.one_run import Run, RunBroker
     from fraudstream.supervision.stop_signals import StopSignals
 
 WORKERS_MAX = 64
@@ -56,6 +56,7 @@ def add_parser(subparsers: Subparsers) -> None:
             "  fraudstream up --workers 2 --rate 200\n"
             "  fraudstream up --payments transactions.csv --mapping sparkov\n"
             "  fraudstream up --plain --for 60\n"
+            "  fraudstream up --seed 2 --start 2026-01-05T08:00:00Z\n"
             "  fraudstream up --broker kafka"
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -71,6 +72,13 @@ def add_parser(subparsers: Subparsers) -> None:
         "--rate", metavar="N", type=float, help="payments a second (default: 50; a file: as fast as they are decided)"
     )
     parser.add_argument("--seed", metavar="S", type=int, default=1, help="seed of the generated payments (default: 1)")
+    parser.add_argument(
+        "--start",
+        metavar="TIME",
+        help="event time at which the generated payments begin, after 4 days of history, ISO 8601. It passes faster "
+        "than the clock until it reaches the present, and then with it (default: 08:00 UTC of a working day some days "
+        "ago, so that --rate holds for 20 minutes or more). The same start and seed give the same payments",
+    )
     parser.add_argument(
         "--accounts", metavar="N", type=positive_count, default=10_000, help="customers (default: 10000)"
     )
@@ -125,7 +133,7 @@ def _run(args: argparse.Namespace, settings: Settings, scratch: Path, signals: S
     from fraudstream.cli.command_process import kernel_process
     from fraudstream.cli.rule_files import load_rule_set
     from fraudstream.cli.up.feed import FileFeed
-    from fraudstream.cli.up.run import Run, RunOptions
+    from fraudstream.cli.up.one_run import Run, RunOptions
     from fraudstream.embedded import EmbeddedError, embedded_redis
 
     options = RunOptions(_workers(args), _feed(args, settings), args.seconds, args.picture)
@@ -157,7 +165,7 @@ def _run(args: argparse.Namespace, settings: Settings, scratch: Path, signals: S
 def _broker(kind: str, scratch: Path) -> Iterator[RunBroker]:
     """The broker that `--broker` names, until the block ends. Raises `EmbeddedError`, `Failure`."""
     from fraudstream.cli.up.apache_kafka import apache_kafka
-    from fraudstream.cli.up.run import RunBroker
+    from fraudstream.cli.up.one_run import RunBroker
     from fraudstream.embedded import embedded_broker
 
     if kind == "kafka":
@@ -204,13 +212,19 @@ def _feed(args: argparse.Namespace, settings: Settings) -> GeneratedFeed | FileF
     from fraudstream.backtest.row_report import RowReport
     from fraudstream.cli.payment_file_flags import open_payment_files
     from fraudstream.cli.up.feed import RATE, FileFeed, GeneratedFeed
+    from fraudstream.contracts.timestamps import parse_utc_ms
 
     if args.payments is None and args.mapping is not None:
         raise Failure("--mapping NAME is given without --payments FILE, whose columns it names.")
     if args.payments is not None:
+        if args.start is not None:
+            raise Failure("--start TIME is of generated payments: those of --payments FILE have their own times.")
         report = RowReport(Path("bad_rows.jsonl"))
         return FileFeed(open_payment_files(args, args.payments, report, settings), report, args.sort, args.rate)
     try:
-        return GeneratedFeed(args.seed, args.accounts, args.rate or RATE)
+        start_ms = None if args.start is None else parse_utc_ms(args.start, zone_required=False)
+        return GeneratedFeed(args.seed, args.accounts, args.rate or RATE, start_ms)
     except msgspec.ValidationError as error:
         raise Failure(f"payments cannot be generated with these flags: {error}.") from error
+    except ValueError as error:
+        raise Failure(f"--start {args.start}: {str(error).rstrip('.')}.") from error

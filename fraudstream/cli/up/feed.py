@@ -1,8 +1,9 @@
 """The payments of `fraudstream up`: from the seeded generator, or from a file with a column mapping.
 
 Generated time runs faster than the clock, so that few customers reach the requested rate and still behave like people:
-with 10,000 accounts and 50 payments a second a day takes five minutes. It begins at a fixed time (the same seed gives
-the same frauds), after some days of history, which are published as fast as they are decided.
+with 10,000 accounts and 50 payments a second a day takes five minutes. It begins some days ago, after some days of
+history, which are published as fast as they are decided. When it has reached the present, it goes on at the clock's
+pace. The same seed and start give the same payments.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -20,27 +21,33 @@ from fraudstream.backtest.label_order import Events, LabelledPayments, in_order
 from fraudstream.board.run_state import RunState
 from fraudstream.cli.payment_file_flags import description_of, file_failure
 from fraudstream.cli.up.in_flight_payments import IN_FLIGHT_MAX, InFlightPayments
+from fraudstream.cli.up.start_time import DAY_MS, start_before
 from fraudstream.contracts import Label, Payment
-from fraudstream.contracts.duration import UNITS_MS
 from fraudstream.generator.label_records import EventsInOrder, events_in_order
 from fraudstream.generator.plan import GeneratorPlan
 from fraudstream.generator.stream import GeneratedBatch, stream
 from fraudstream.kafka import Brokers
 from fraudstream.operations.event_publisher import EventPublisher
-from fraudstream.operations.paced_publisher import EventTime, FixedRate, Unpaced, publish_paced
+from fraudstream.operations.paced_publisher import EventTime, FixedRate, Publisher, Unpaced, publish_paced
 
 if TYPE_CHECKING:
     from fraudstream.backtest.payment_file import PaymentFiles
     from fraudstream.backtest.row_report import RowReport
     from fraudstream.backtest.topic_file import TopicFiles
 
-DAY_MS: Final = UNITS_MS["d"]
-START_MS: Final = 1_735_718_400_000  # 2025-01-01T08:00:00Z, as a working day begins
 HISTORY_MS: Final = 4 * DAY_MS
 FILE_LABEL_DELAY_MS: Final = 7 * DAY_MS
 FRAUD_SHARE: Final = 0.02  # more than in reality, so that every typology occurs within minutes
 RATE: Final = 50.0
+CAUGHT_UP: Final = "live: the payments have reached the present and go on at the clock's pace"
 EVENTS_AT_ONCE: Final = 2_000
+
+
+class EventSink(Publisher, Protocol):
+    """Where a feed publishes; `TrackedPublisher` fits."""
+
+    async def flush(self) -> None:
+        """Return once everything published is acknowledged."""
 
 
 class TrackedPublisher(EventPublisher):
@@ -61,30 +68,53 @@ class TrackedPublisher(EventPublisher):
             await super().publish(events)
 
 
-class GeneratedFeed:
-    """Generated payments. `rate`: payments a second of the clock, on average over a day of generated time.
+def clock_ms() -> int:
+    """The time of this machine's clock, ms since the epoch, UTC."""
+    return time.time_ns() // 1_000_000
 
-    Raises `msgspec.ValidationError` for values that the generator does not accept.
+
+class GeneratedFeed:
+    """Generated payments. `rate`: payments a second of the clock, on average over a day of generated time, until that
+    has reached the present. `start_ms`: when the live part begins, ms since the epoch, UTC; None: `start_before` now.
+
+    Raises `msgspec.ValidationError` for values that the generator does not accept, `ValueError` for a start that is
+    not in the past.
     """
 
-    def __init__(self, seed: int, accounts: int, rate: float) -> None:
-        content = {"start_ms": START_MS, "seed": seed, "accounts": accounts}
-        self.plan = msgspec.convert(content | {"history_ms": HISTORY_MS, "fraud_share": FRAUD_SHARE}, GeneratorPlan)
-        self.speed = rate / self.plan.natural_rate
+    def __init__(
+        self, seed: int, accounts: int, rate: float, start_ms: int | None = None, now_ms: Callable[[], int] = clock_ms
+    ) -> None:
+        content = {"seed": seed, "accounts": accounts, "history_ms": HISTORY_MS, "fraud_share": FRAUD_SHARE}
+        started_ms = now_ms()
+        plan = msgspec.convert(content | {"start_ms": started_ms}, GeneratorPlan)
+        self.speed = rate / plan.natural_rate
+        if start_ms is None:
+            start_ms = start_before(started_ms, self.speed)
+        elif start_ms > started_ms:
+            raise ValueError("it is not in the past")
+        self.plan = msgspec.convert(content | {"start_ms": start_ms}, GeneratorPlan)
+        self._now_ms = now_ms
         self.description = f"generated payments, seed {seed}, {accounts:,} accounts"
 
-    async def publish(self, publisher: TrackedPublisher, state: RunState, in_flight: InFlightPayments) -> None:
-        """Publish the history; once it is decided, publish each payment at its event time. Ends at the current time."""
+    async def publish(self, publisher: EventSink, state: RunState, in_flight: InFlightPayments) -> None:
+        """Publish the history; once it is decided, publish each payment at its event time. Does not end."""
+        start_ms = self.plan.start_ms
         state.phase = f"history: {HISTORY_MS // DAY_MS} days of payments"
-        history, live = _split(
-            _until_now(events_in_order(_with_frauds_told(stream(self.plan), state), START_MS)), START_MS
-        )
+        history, live = _split(events_in_order(_with_frauds_told(stream(self.plan), state), start_ms), start_ms)
         await publish_paced(publisher, history, Unpaced(), events_at_once=EVENTS_AT_ONCE)
         await publisher.flush()
         await in_flight.until_fewer_than(1)
         in_flight.timed = True
         state.phase = f"live: 1 s shows {_span(self.speed)} of payments"
-        await publish_paced(publisher, live, EventTime(START_MS, self.speed), events_at_once=EVENTS_AT_ONCE)
+        pace = EventTime(start_ms, self.speed, now_ms=self._now_ms)
+        await publish_paced(publisher, self._until_caught_up(live, state), pace, events_at_once=EVENTS_AT_ONCE)
+
+    def _until_caught_up(self, pieces: Iterable[EventsInOrder], state: RunState) -> Iterator[EventsInOrder]:
+        """The pieces unchanged; `state` is told when the first reaches beyond the present."""
+        for piece in pieces:
+            if len(piece.events) and piece.at_ms[-1] > self._now_ms():
+                state.phase = CAUGHT_UP
+            yield piece
 
 
 class FileFeed:
@@ -95,11 +125,10 @@ class FileFeed:
         self._files, self.report, self._sort, self._rate = files, report, sort, rate
         self.description = f"payments of {description_of(files.paths)}"
 
-    async def publish(self, publisher: TrackedPublisher, state: RunState, in_flight: InFlightPayments) -> None:
+    async def publish(self, publisher: EventSink, state: RunState, in_flight: InFlightPayments) -> None:
         """Publish all of them."""
         state.phase, in_flight.timed = f"live: {self.description}", True
-        now_ms = time.time_ns() // 1_000_000
-        sequence = in_order(_with_truth(self._files.batches(self._sort), state), FILE_LABEL_DELAY_MS, now_ms)
+        sequence = in_order(_with_truth(self._files.batches(self._sort), state), FILE_LABEL_DELAY_MS, clock_ms())
         pace = Unpaced() if self._rate is None else FixedRate(self._rate)
         try:
             await publish_paced(publisher, sequence, pace, events_at_once=EVENTS_AT_ONCE)
@@ -107,15 +136,6 @@ class FileFeed:
             raise file_failure(error) from error
         finally:
             self.report.close()
-
-
-def _until_now(pieces: Iterable[EventsInOrder]) -> Iterator[EventsInOrder]:
-    """The pieces up to the current time of this machine's clock."""
-    for piece in pieces:
-        due = int(piece.at_ms.searchsorted(time.time_ns() // 1_000_000, side="right"))
-        yield _part(piece, 0, due)
-        if due < len(piece.events):
-            return
 
 
 def _split(pieces: Iterable[EventsInOrder], at_ms: int) -> tuple[Iterator[EventsInOrder], Iterator[EventsInOrder]]:

@@ -78,7 +78,8 @@ class Running:
 @asynccontextmanager
 async def running(board: Path, log: Path) -> AsyncIterator[Running]:
     """`fraudstream up`, deciding payments; at its end the board is in the file `board`."""
-    command = (*FRAUDSTREAM, "up", "--plain", "--rate", "10", "--accounts", "2000", "--picture", str(board))
+    payments = ("--rate", "10", "--accounts", "2000", "--start", "2025-01-01T08:00:00Z")  # the same on every day
+    command = (*FRAUDSTREAM, "up", "--plain", *payments, "--picture", str(board))
     with log.open("wb") as file:
         up = await asyncio.create_subprocess_exec(*command, stdout=file, stderr=asyncio.subprocess.STDOUT)
     try:

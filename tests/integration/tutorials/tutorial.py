@@ -18,6 +18,7 @@ from typing import Any, Self
 from docsite.markdown import code_blocks
 from docsite.source import REPOSITORY
 
+START = "2025-01-01T08:00:00Z"  # the same payments on every day
 START_S = 400.0
 PAGE_S = 480.0
 COMMAND_S = 120.0
@@ -34,7 +35,8 @@ class RunningUp:
         scratch.mkdir()
         self._output = directory / "up.jsonl"
         self._errors = directory / "up.errors"
-        flags = ("--json", "--accounts", "1000", "--seed", "1", "--workers", "2", "--set", "worker.stages=single")
+        payments = ("--accounts", "1000", "--seed", "1", "--start", START)
+        flags = ("--json", *payments, "--workers", "2", "--set", "worker.stages=single")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "fraudstream.cli.main", "up", *flags],
             stdout=self._output.open("wb"),

@@ -27,6 +27,7 @@ pytestmark = [
 
 WAIT_S = 120.0
 FEW = ("--accounts", "1000", "--seed", "1")
+START = ("--start", "2025-01-01T08:00:00Z")  # the same payments on every day
 LISTENING = "0A"  # the state TCP_LISTEN in /proc/net/tcp
 
 
@@ -38,8 +39,9 @@ class UpProcess:
         self.scratch = tmp_path / "scratch"
         self.scratch.mkdir()
         self._errors = tmp_path / "stderr"
+        start = () if "--payments" in flags else START
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "fraudstream.cli.main", "up", *FEW, *flags],
+            [sys.executable, "-m", "fraudstream.cli.main", "up", *FEW, *start, *flags],
             stdout=subprocess.PIPE,
             stderr=self._errors.open("wb"),
             text=True,
@@ -112,7 +114,7 @@ def up(tmp_path: Path) -> Iterator[Callable[..., UpProcess]]:
 
 def test_plain_lines_show_alerts_with_their_reasons_and_the_run_ends_by_itself(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "fraudstream.cli.main", "up", *FEW, "--plain", "--for", "5"],
+        [sys.executable, "-m", "fraudstream.cli.main", "up", *FEW, *START, "--plain", "--for", "5"],
         capture_output=True,
         text=True,
         timeout=WAIT_S,

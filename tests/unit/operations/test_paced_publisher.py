@@ -74,3 +74,11 @@ async def test_by_event_time_an_event_leaves_no_earlier_than_its_time_at_that_sp
 async def test_what_lies_before_the_start_leaves_at_once() -> None:
     recorder, _ = await published(EventTime(start_ms=1_000))
     assert [len(events) for _, events in recorder.calls] == [2, 3]
+
+
+def test_nothing_leaves_before_its_own_time_once_the_present_is_reached() -> None:
+    at_ms = np.array([1_000, 2_000, 9_000], np.int64)
+    pace = EventTime(start_ms=0, speed=288.0, now_ms=lambda: 5_000)
+    assert pace.due(at_ms, sent=0, elapsed_s=0.005).events == 1  # in the past: 288 times the pace of the clock
+    assert pace.due(at_ms, sent=0, elapsed_s=60.0).events == 2
+    assert pace.due(at_ms[2:], sent=2, elapsed_s=60.0) == (0, 4.0)  # in 4 s of the clock
