@@ -131,7 +131,8 @@ def show_case(settings: Settings, case_id: str, *, as_json: bool) -> int:
 
 def _read(settings: Settings, work: Callable[[CaseView], Awaitable[Result]]) -> Result:
     """Run `work` on the view and return its result. Raises `Failure` if Redis does not answer."""
-    from redis import RedisError
+    from redis import AuthenticationError, RedisError
+    from redis.exceptions import ConnectionError as RedisConnectionError
 
     from fraudstream.cases.view import redis_error_text
 
@@ -145,7 +146,11 @@ def _read(settings: Settings, work: Callable[[CaseView], Awaitable[Result]]) -> 
     try:
         return asyncio.run(read())
     except (RedisError, OSError) as error:  # a TimeoutError is an OSError
-        raise Failure(f"the view cannot be read: {redis_error_text(error)}.") from error
+        unreachable = isinstance(error, RedisConnectionError | OSError) and not isinstance(error, AuthenticationError)
+        hint = (
+            " Is redis.url right? The board of `fraudstream up` shows the address of its Redis." if unreachable else ""
+        )
+        raise Failure(f"the view cannot be read: {redis_error_text(error)}.{hint}") from error
 
 
 def alerts_of(case: Case, partition: int, settings: Settings) -> tuple[dict[str, Alert], str]:

@@ -38,6 +38,19 @@ def plain_value(value: object) -> str:
     return "".join(f"[{shown_code(each)}]" if is_hidden(each) else each for each in str(value))
 
 
+def grouped(number: object) -> str:
+    """A decimal number with a comma between groups of three digits; another text as it is.
+
+    >>> grouped("3374416.94"), grouped(-1785), grouped("0.5"), grouped("n/a")
+    ('3,374,416.94', '-1,785', '0.5', 'n/a')
+    """
+    text = str(number)
+    whole, point, decimals = text.partition(".")
+    if not whole.lstrip("-").isascii() or not whole.lstrip("-").isdigit():
+        return text
+    return f"{int(whole):,}{point}{decimals}" if int(whole) else text
+
+
 def _characters(text: str, breaks: bool) -> Markup:
     if text.isprintable() or not any(map(is_hidden, text)):  # the first is quick, and true of most texts
         return escape(text)

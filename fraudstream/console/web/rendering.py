@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from fraudstream.console.access.csrf import masked_token
 from fraudstream.console.case_buttons import KEYS
-from fraudstream.console.shown_text import plain_value, prose_markup, value_markup
+from fraudstream.console.shown_text import grouped, plain_value, prose_markup, value_markup
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.cookies import LANGUAGE, THEME
 from fraudstream.console.web.visitors import Visitor
@@ -50,7 +50,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {"value": value_markup, "prose": prose_markup, "plain": plain_value, "shell": shlex.quote}
+    environment.filters |= {
+        "value": value_markup,
+        "prose": prose_markup,
+        "plain": plain_value,
+        "grouped": grouped,
+        "shell": shlex.quote,
+    }
     environment.globals |= {
         "languages": LANGUAGES,
         "static": STATIC_PATH,

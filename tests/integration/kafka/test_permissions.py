@@ -56,7 +56,7 @@ async def test_every_component_works_with_the_permissions_that_the_runbook_lists
     assert "Traceback" not in worker.log.read_text()
     listed = users.command("reader", "dead-letters", "list")
     assert (listed.returncode, listed.stderr) == (0, "")
-    assert "1 dead letters" in listed.stdout
+    assert "1 dead letter:" in listed.stdout
     alert, *_ = await users.stream.alerts(1)
     explained = users.command("analyst", "explain", alert.alert_id)
     assert (explained.returncode, explained.stderr) == (0, "")

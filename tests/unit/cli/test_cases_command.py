@@ -40,3 +40,12 @@ def test_values_for_a_list_are_named_or_come_from_a_case(
 def test_a_detail_that_an_action_cannot_have_is_wrong_usage(argv: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         cli.main(["cases", *argv])
+
+
+def test_a_redis_that_does_not_answer_is_reported_with_where_its_address_is_set(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["cases", "list", "--redis-url", "redis://127.0.0.1:1/0"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("fraudstream: the view cannot be read: ")
+    assert error.endswith("Is redis.url right? The board of `fraudstream up` shows the address of its Redis.\n")

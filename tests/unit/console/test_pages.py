@@ -388,3 +388,18 @@ async def test_a_page_tells_when_it_may_be_out_of_date(console: ConsoleUnderTest
     console.live.on_state("lost")
     assert ">Not up to date: Kafka does not answer</span>" in (await client.get("/")).text
     assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_large_amounts_and_counts_are_read_in_groups_of_three_digits(console: ConsoleUnderTest) -> None:
+    await put(console, alert("a1"), amount_totals={"EUR": "3374416.94", "JPY": "669965"})
+    browser = await console.logged_in("ann", "analyst")
+    for path in ("/", f"/cases/{CASE}"):
+        page = (await browser.get(path)).text
+        assert "3,374,416.94" in page
+        assert "669,965" in page
+
+
+async def test_a_queue_without_any_case_says_that_they_come_by_themselves(console: ConsoleUnderTest) -> None:
+    browser = await console.logged_in("ann", "analyst")
+    assert "There are no cases yet" in (await browser.get("/")).text
+    assert "No case matches" in (await browser.get("/?severity=high")).text
