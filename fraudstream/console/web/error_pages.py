@@ -14,6 +14,7 @@ from fraudstream.cases.view import redis_error_text
 from fraudstream.console.web.api.problems import answer_http_error, is_api_path
 from fraudstream.console.web.errors import MustChangePasswordError, NotLoggedInError, PageError
 from fraudstream.console.web.rendering import page, words_for
+from fraudstream.console.web.visitors import known_visitor
 
 log = logging.getLogger(__name__)
 
@@ -63,4 +64,4 @@ async def _on_unavailable(request: Request, error: Exception) -> Response:
 
 def _error_page(request: Request, status: int, key: str, values: dict[str, str] | None = None) -> Response:
     sentence = words_for(request).markup(key, **(values or {}))
-    return page(request, "error.html", None, {"sentence": sentence}, status)
+    return page(request, "error.html", known_visitor(request), {"sentence": sentence}, status)

@@ -403,3 +403,12 @@ async def test_a_queue_without_any_case_says_that_they_come_by_themselves(consol
     browser = await console.logged_in("ann", "analyst")
     assert "There are no cases yet" in (await browser.get("/")).text
     assert "No case matches" in (await browser.get("/?severity=high")).text
+
+
+async def test_a_page_that_is_refused_keeps_the_way_to_the_others(console: ConsoleUnderTest) -> None:
+    browser = await console.logged_in("ann", "analyst")
+    missing = await browser.get("/cases/" + "0" * 32)
+    assert missing.status_code == 404
+    assert 'action="/logout"' in missing.text
+    async with console.client() as stranger:
+        assert 'action="/logout"' not in (await stranger.get("/nothing")).text
