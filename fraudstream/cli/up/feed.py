@@ -39,7 +39,7 @@ HISTORY_MS: Final = 4 * DAY_MS
 FILE_LABEL_DELAY_MS: Final = 7 * DAY_MS
 FRAUD_SHARE: Final = 0.02  # more than in reality, so that every typology occurs within minutes
 RATE: Final = 50.0
-CAUGHT_UP: Final = "live: the payments have reached the present and go on at the clock's pace"
+CAUGHT_UP: Final = "live: the present is reached, now at the clock's pace"
 EVENTS_AT_ONCE: Final = 2_000
 
 

@@ -263,7 +263,7 @@ async def test_a_timeline_is_of_the_newest_payments_and_totals_are_of_all(
     fill(store, [payment(n, "acc-1", at_ms=T0 + n * 1_000, amount="1") for n in range(count)])
     page = await page_of(console, path_to("account", "acc-1"))
     assert f"the newest <bdi>{RECENT_MAX}</bdi>" in page
-    assert f"<bdi>{count}</bdi> debits of <bdi>{count}.00</bdi> <bdi>EUR</bdi>" in page
+    assert f"<bdi>{count}</bdi> debits of <bdi>{count:,}.00</bdi> <bdi>EUR</bdi>" in page
 
 
 @pytest.mark.parametrize("role", ["analyst", "viewer"])
