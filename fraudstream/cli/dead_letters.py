@@ -148,8 +148,8 @@ async def _list(letters: DeadLetterLog, args: argparse.Namespace) -> int:
     if len(listed) < matching:
         print(f"... and {matching - len(listed)} more: --limit {matching} lists all")
     by_reason = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
-    letters = "1 dead letter" if counts.total() == 1 else f"{counts.total()} dead letters"
-    print(f"{letters}{by_reason and ': '}{by_reason}{_replayed(len(marks))}")
+    counted = "1 dead letter" if counts.total() == 1 else f"{counts.total()} dead letters"
+    print(f"{counted}{by_reason and ': '}{by_reason}{_replayed(len(marks))}")
     return 0
 
 
