@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,6 +17,7 @@ from fraudstream.cli.secret_file import secret_of_file
 if TYPE_CHECKING:
     from fraudstream.console.access.openid_settings import OpenIdSettings
     from fraudstream.console.access.roles import Role
+    from fraudstream.console.rules.changes import FourEyes
     from fraudstream.console.settings import ServerSettings
 
 SECRET_CHARACTERS_MIN: Final = 32
@@ -53,8 +54,16 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
         int, Meta(ge=1, le=168, description="a session ends this many hours after its log-in at the latest")
     ] = 12
     may_activate: Annotated[
-        bool, Meta(description="rules can be put in force in the console, once a second person has approved them")
+        bool,
+        Meta(description="rules, thresholds, models and list entries can be changed in the console, once approved"),
     ] = False
+    four_eyes: Annotated[
+        str,
+        Meta(
+            description="changes that somebody else than their author has to approve, separated by commas: rules (with "
+            "thresholds and models), lists; empty: none"
+        ),
+    ] = "rules,lists"
     trial_hours: Annotated[
         int, Meta(ge=1, le=744, description="a draft of a rule is tried on the payments of the last so many hours")
     ] = 24
@@ -130,6 +139,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True):
             api_requests_per_minute=self.api_requests_per_minute,
             openid=self._openid(),
             may_activate=self.may_activate,
+            four_eyes=_four_eyes(self.four_eyes),
             reference_secret=self.reference_secret(),
             index_directory=Path(self.index_directory) if self.index_directory else None,
         )
@@ -185,6 +195,18 @@ def _roles(text: str) -> dict[str, Role]:
     if not roles:
         raise Failure("console.openid_roles: nobody could log in. Name a role: 'fraud-analysts=analyst'.")
     return roles
+
+
+def _four_eyes(text: str) -> tuple[FourEyes, ...]:
+    """Raises `Failure`."""
+    from fraudstream.console.rules.changes import FourEyes
+
+    named = [part.strip() for part in text.split(",") if part.strip()]
+    kinds: tuple[FourEyes, ...] = get_args(FourEyes)
+    for name in named:
+        if name not in kinds:
+            raise Failure(f"console.four_eyes: there is no '{name[:40]}'. Choose from: {', '.join(kinds)}.")
+    return tuple(kind for kind in kinds if kind in named)
 
 
 def _is_loopback(host: str) -> bool:

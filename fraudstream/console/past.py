@@ -32,6 +32,9 @@ CASE_ACCOUNTS_MAX: Final = 8  # of a case, whose pasts its page shows together
 QUERY_S_MAX: Final = 10.0
 PAGE_S_MAX: Final = 8.0  # how long the page of an account waits
 CASE_S_MAX: Final = 0.5  # how long a case page waits
+CARRIED_S_MAX: Final = 1.0  # how long the page of a proposal waits
+CARRIED_MAX: Final = 10  # values that are counted
+CARRIED_DAYS: Final = 30
 AT_ONCE_MAX: Final = 2
 KEPT_S: Final = 30.0
 KEPT_MAX: Final = 200
@@ -91,6 +94,19 @@ class CasePast(NamedTuple):
     network: Network
 
 
+class Carried(NamedTuple):
+    """How many payments carry one of some values, and of how many accounts (the sum over the values), since `day_ms`,
+    the newest day of the history, and since `since_ms`. `values`: how many of the values were looked at."""
+
+    day_ms: int
+    payments_of_day: int
+    accounts_of_day: int
+    since_ms: int
+    payments: int
+    accounts: int
+    values: int
+
+
 class PastDesk:
     """Asks `history`; None: there is no store, and every answer is "none"."""
 
@@ -129,6 +145,14 @@ class PastDesk:
             ),
             PAGE_S_MAX,
             None,
+        )
+
+    async def carried(self, kind: EntityKind, values: Sequence[str], on_read: Callable[[], None]) -> Carried | Missing:
+        """How many payments carry the first `CARRIED_MAX` of these values. "reading" if it takes longer than a page may
+        wait; `on_read` is called once it is there."""
+        wanted = tuple(values[:CARRIED_MAX])
+        return await self._answer(
+            ("carried", kind, wanted), lambda history: _carried(history, kind, wanted), CARRIED_S_MAX, on_read
         )
 
     async def close(self) -> None:
@@ -204,6 +228,18 @@ def _of_case(history: History, accounts: tuple[str, ...]) -> CasePast:
 def _network(history: History, accounts: Sequence[str], until_ms: int) -> Network:
     since_ms = max(until_ms - NETWORK_DAYS * DAY_MS, 0)
     return network_of(history, accounts, since_ms=since_ms, limit_s=QUERY_S_MAX)
+
+
+def _carried(history: History, kind: EntityKind, values: Sequence[str]) -> Carried:
+    """Blocks. Raises `HistoryError`."""
+    until_ms = history.newest_ms() or 0
+    day_ms = until_ms // DAY_MS * DAY_MS
+    since_ms = max(day_ms - (CARRIED_DAYS - 1) * DAY_MS, 0)
+    counts = []
+    for begin_ms in (day_ms, since_ms):
+        found = [history.summary(kind, value, since_ms=begin_ms, limit_s=QUERY_S_MAX) for value in values]
+        counts += [sum(each.payments for each in found), sum(each.distinct["account_id"] for each in found)]
+    return Carried(day_ms, counts[0], counts[1], since_ms, counts[2], counts[3], len(values))
 
 
 def _entity(history: History, kind: EntityKind, value: str, before: PageKey | None) -> EntityPast:

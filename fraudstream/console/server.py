@@ -8,8 +8,8 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
@@ -50,10 +50,11 @@ from fraudstream.console.live import LiveChanges
 from fraudstream.console.overview.desk import OverviewDesk
 from fraudstream.console.overview.figures_desk import FiguresDesk
 from fraudstream.console.past import History, PastDesk
-from fraudstream.console.rules.approval import RuleApproval
+from fraudstream.console.rules.approval import Approval
 from fraudstream.console.rules.desk import RuleDesk
 from fraudstream.console.rules.drafts import DraftStore
-from fraudstream.console.rules.library import ReadInForce, RuleLibrary
+from fraudstream.console.rules.entries import ListDesk
+from fraudstream.console.rules.library import ReadArtefacts, ReadInForce, RuleLibrary
 from fraudstream.console.rules.proposals import ProposalStore
 from fraudstream.console.rules.trials import Trials
 from fraudstream.console.saved_views import SavedViewStore
@@ -68,7 +69,7 @@ from fraudstream.kafka.topic_reader import TopicReader
 from fraudstream.openid.fetching import fetch_url
 from fraudstream.operations.cluster_access import cluster_error
 from fraudstream.operations.errors import OperationError
-from fraudstream.operations.rules_in_force import InForce, read_in_force
+from fraudstream.operations.rules_in_force import InForce, artefacts_of, read_in_force
 from fraudstream.operations.unlisted_files import remove_unlisted
 from fraudstream.stream.settings import StreamSettings
 
@@ -130,11 +131,12 @@ async def _serve(
     users, past = UserStore(redis), PastDesk(history)
     sessions = SessionStore(redis, settings.idle_s, settings.session_s, now_ms)
     trials = Trials(rules.trials, live, now_ms)
-    library = RuleLibrary(_rules_reader(rules.stream), rules.directory, now_ms)
+    library = RuleLibrary(_rules_reader(rules.stream), _artefact_reader(rules.stream), rules.directory, now_ms)
     console = Console(
         settings=settings,
         desk=CaseDesk(index, live, view, alerts, actions.act, actions.open_case, now_ms),
-        approval=RuleApproval(library, ProposalStore(redis), trials, now_ms),
+        approval=Approval(library, ProposalStore(redis), trials, settings.four_eyes, now_ms),
+        lists=ListDesk(library, now_ms),
         overview=overview,
         figures=FiguresDesk(past, live),
         rules=RuleDesk(library, DraftStore(redis), trials, index, settings.zone, now_ms),
@@ -279,11 +281,26 @@ def _alert_reader(agent: AgentSettings) -> ReadAlerts:
 
 def _rules_reader(stream: StreamSettings) -> ReadInForce:
     async def read(before: InForce | None) -> InForce:
-        try:
+        async with _readable(stream):
             return await read_in_force(stream, before)
-        except DocumentErrors as errors:
-            raise OperationError(f"This release cannot read them: {errors}") from errors
-        except (KafkaError, ConnectionError, TimeoutError) as error:
-            raise await cluster_error(stream.brokers, error) from error
 
     return read
+
+
+def _artefact_reader(stream: StreamSettings) -> ReadArtefacts:
+    async def read(files: Mapping[str, str]) -> Mapping[str, bytes]:
+        async with _readable(stream):
+            return await artefacts_of(stream, files)
+
+    return read
+
+
+@asynccontextmanager
+async def _readable(stream: StreamSettings) -> AsyncIterator[None]:
+    """What reading rules raises, as `OperationError`."""
+    try:
+        yield
+    except DocumentErrors as errors:
+        raise OperationError(f"This release cannot read them: {errors}") from errors
+    except (KafkaError, ConnectionError, TimeoutError) as error:
+        raise await cluster_error(stream.brokers, error) from error

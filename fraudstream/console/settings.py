@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from fraudstream.console.access.openid_settings import OpenIdSettings
+from fraudstream.console.rules.changes import FourEyes
 from fraudstream.console.rules.trials import TrialSettings
 from fraudstream.contracts.hidden_fields import repr_without
 from fraudstream.stream.settings import StreamSettings
@@ -22,9 +23,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     addresses, separated by commas, whose `X-Forwarded-*` headers count. `zone`: of the times on pages. A session ends
     `idle_s` after its last use, and `session_s` after its log-in at the latest. `audit_topic`: of the audit log.
     `api_requests_per_minute`: that a token of the API may make. `openid`: the provider where users log in, if any.
-    `may_activate`: whether rules can be put in force here. `file_bytes_max`: of a file of a case. `index_directory`: of
-    the index of cases; None: a temporary one, so that every start reads the whole topic. `reference_secret`: of
-    `access.references`; None: Redis keeps one.
+    `may_activate`: whether rules and lists can be changed here. `four_eyes`: of what a second person has to approve
+    changes. `file_bytes_max`: of a file of a case. `index_directory`: of the index of cases; None: a temporary one, so
+    that every start reads the whole topic. `reference_secret`: of `access.references`; None: Redis keeps one.
     """
 
     host: str = "127.0.0.1"
@@ -42,6 +43,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     index_directory: Path | None = None
     may_activate: bool = False
     file_bytes_max: int = 10_000_000
+    four_eyes: tuple[FourEyes, ...] = get_args(FourEyes)
     reference_secret: bytes | None = None
 
     def __repr__(self) -> str:

@@ -38,19 +38,21 @@ class Controls(NamedTuple):
     """The content of `controls`, without artefacts.
 
     `rule_sets`: the files of each rule set by its digest. `entries`: the newest of each list and value, removed ones
-    too. `switch`: the last rule-set switch, if there was one.
+    too. `switch`: the last rule-set switch, if there was one. `switches`: those that compaction has not removed yet,
+    the oldest first.
     """
 
     rule_sets: dict[str, dict[str, str]]
     entries: dict[tuple[str, str], ListEntry]
     switch: RuleSwitch | None
+    switches: tuple[RuleSwitch, ...] = ()
 
 
 async def read_controls(topic: ControlsTopic) -> Controls:
     """Everything that `controls` holds now, without artefacts. Raises `NoTopicError`, `StalledError`, `KafkaError`."""
     rule_sets: dict[str, dict[str, str]] = {}
     entries: dict[tuple[str, str], ListEntry] = {}
-    switch: RuleSwitch | None = None
+    switches: list[RuleSwitch] = []
     async for record in _records(topic, lambda key: not key.startswith(ARTEFACT_KEY_PREFIX)):
         match record:
             case StoredRuleSet():
@@ -58,10 +60,10 @@ async def read_controls(topic: ControlsTopic) -> Controls:
             case ListEntry():
                 entries[record.list, record.value] = record
             case RuleSwitch():
-                switch = record
+                switches.append(record)
             case _:
                 pass
-    return Controls(rule_sets, entries, switch)
+    return Controls(rule_sets, entries, switches[-1] if switches else None, tuple(switches))
 
 
 async def read_artefacts(topic: ControlsTopic, digests: Iterable[str]) -> dict[str, bytes]:

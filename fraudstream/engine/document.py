@@ -72,6 +72,16 @@ class Node:
             return ""
         return str(self._node.value)
 
+    def replaced(self, word: str) -> str:
+        """The text of the document with another plain word in place of this scalar; all else stays as it is.
+
+        >>> read_document("threshold: 0.27  # tuned", "score.yaml").entry("threshold").replaced("0.3")
+        'threshold: 0.3  # tuned'
+        """
+        begin, end = self._node.start_mark.index, self._node.end_mark.index
+        kept = self.text[begin:end]
+        return f"{self.text[:begin]}{word}{kept[len(kept.rstrip()) :]}{self.text[end:]}"
+
     def items(self, what: str) -> list[Node]:
         """The items of a sequence; none and a fault if the node is not a sequence."""
         if not isinstance(self._node, yaml.SequenceNode):

@@ -19,13 +19,16 @@ from fraudstream.stream.settings import StreamSettings
 class InForce(NamedTuple):
     """`digest`: under which the topic holds the `rule_set` in force; that is without test cases, which are not kept
     there. `artefacts`: its binary files by digest. `entries`: list entries that are not removed; expired ones too.
-    `switch`: that put it in force; None if it is the one that workers began with."""
+    `switch`: that put it in force; None if it is the one that workers began with. `switches`: it and earlier ones that
+    the topic still has, the oldest first. `stored`: the files of every rule set that the topic holds, by digest."""
 
     digest: str
     rule_set: RuleSet
     artefacts: Mapping[str, bytes]
     entries: tuple[ListEntry, ...]
     switch: RuleSwitch | None
+    switches: tuple[RuleSwitch, ...] = ()
+    stored: Mapping[str, Mapping[str, str]] = {}
 
 
 class UnclearRuleSetError(OperationError):
@@ -51,13 +54,23 @@ async def read_in_force(settings: StreamSettings, before: InForce | None = None)
         digest = _digest(controls, settings.controls_topic)
         entries = tuple(entry for _, entry in sorted(controls.entries.items()) if not entry.removed)
         if before is not None and before.digest == digest:
-            return before._replace(entries=entries, switch=controls.switch)
+            found = controls.rule_sets
+            return before._replace(entries=entries, switch=controls.switch, switches=controls.switches, stored=found)
         files = controls.rule_sets[digest]
-        artefacts = await read_artefacts(controls_topic(settings), artefacts_named(files))
+        artefacts = await artefacts_of(settings, files)
     except NoTopicError as error:
         raise MissingTopicError(settings.brokers.servers, error.topic) from error
     rule_set = await asyncio.to_thread(compile_rule_set, files, None, artefacts, accepted=True)
-    return InForce(digest, rule_set, artefacts, entries, controls.switch)
+    return InForce(digest, rule_set, artefacts, entries, controls.switch, controls.switches, controls.rule_sets)
+
+
+async def artefacts_of(settings: StreamSettings, files: Mapping[str, str]) -> dict[str, bytes]:
+    """The artefacts that the files of a rule set name, by digest, of those that the topic holds. Raises
+    `MissingTopicError`, and what aiokafka raises."""
+    try:
+        return await read_artefacts(controls_topic(settings), artefacts_named(files))
+    except NoTopicError as error:
+        raise MissingTopicError(settings.brokers.servers, error.topic) from error
 
 
 def _digest(controls: Controls, topic: str) -> str:

@@ -15,10 +15,11 @@ Permission = Literal[
     "export_cases",  # as a report, with what they see of identifiers
     "reveal_identifiers",  # of one case, with a reason
     "see_identifiers",  # of every case
+    "see_lists",  # allow, deny and watch lists, with identifiers masked
     "see_overview",  # backlog, and what each analyst has open and has closed
     "see_figures",  # of payments, partners, channels and models; counts over all, whatever the team
-    "see_rules",  # in force, how often they fire, proposals and trials
-    "draft_rules",  # edit, check, try and propose drafts; needs `see_rules` too
+    "see_rules",  # in force, how often they fire, proposals and trials, what was in force before
+    "draft_rules",  # edit, check, try and propose rules, thresholds, models, list entries; needs `see_rules` too
     "approve_rules",  # put in force what another person proposes; needs `see_rules` too
     "see_audit",  # and export it
     "see_users",
@@ -26,7 +27,7 @@ Permission = Literal[
 ]
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
-_SEE: Final[tuple[Permission, ...]] = ("see_cases",)
+_SEE: Final[tuple[Permission, ...]] = ("see_cases", "see_lists")
 _ACT: Final[tuple[Permission, ...]] = (*_SEE, "act_on_cases", "export_cases", "reveal_identifiers")
 _RULES: Final[tuple[Permission, ...]] = ("see_figures", "see_rules", "draft_rules", "approve_rules")
 _GRANTED: Final[Mapping[Role, tuple[Permission, ...]]] = {

@@ -1,4 +1,4 @@
-"""The faults of a draft, found while it is typed: those of `rules check`, of one rule against the rules in force."""
+"""The faults of a draft, found while it is typed: those of `rules check`, of one file against the rules in force."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import NamedTuple
 from fraudstream.engine.document import DocumentErrors, read_document
 from fraudstream.engine.expression import Fault
 from fraudstream.engine.feature_domains import domains_of
-from fraudstream.engine.rule_set import TEST_SUFFIX, RuleSet
+from fraudstream.engine.rule_set import TEST_SUFFIX, RuleSet, RuleSetErrors, compile_rule_set
 from fraudstream.engine.rules import RULE_CHARS_MAX, read_rule
+from fraudstream.operations.rules_in_force import InForce
 
 
 class TextParts(NamedTuple):
@@ -23,6 +24,16 @@ def faults_of(rule_set: RuleSet, name: str, rule_text: str, cases_text: str) -> 
     """The faults of a rule's text under the features, lists and other rules of `rule_set`, then those in the form of
     its test cases. What the cases mean is checked when they run."""
     return [*_rule_faults(rule_set, name, rule_text), *_cases_faults(name, cases_text)]
+
+
+def setting_faults_of(in_force: InForce, path: str, text: str) -> list[Fault]:
+    """The faults of a file that is no rule, such as the score, with all other files of the rules in force. Blocks for
+    as long as a rule set takes to compile."""
+    try:
+        compile_rule_set({**in_force.rule_set.files, path: text}, None, in_force.artefacts)
+    except RuleSetErrors as errors:
+        return list(errors.faults)
+    return []
 
 
 def _rule_faults(rule_set: RuleSet, name: str, text: str) -> list[Fault]:

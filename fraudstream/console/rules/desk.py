@@ -17,7 +17,8 @@ from fraudstream.console.overview.case_figures import period_of
 from fraudstream.console.overview.outcomes import Outcomes
 from fraudstream.console.queue_query import QueueQuery
 from fraudstream.console.rules.activity import rule_activity
-from fraudstream.console.rules.check import faults_of
+from fraudstream.console.rules.changes import SETTINGS, Change
+from fraudstream.console.rules.check import faults_of, setting_faults_of
 from fraudstream.console.rules.drafts import Draft, DraftStore
 from fraudstream.console.rules.library import RuleLibrary, rule_of
 from fraudstream.console.rules.trials import Kind, Trial, Trials
@@ -130,11 +131,14 @@ class RuleDesk:
     async def check(self, draft: Draft) -> list[Fault]:
         """The faults of a draft under the rules in force."""
         in_force = await self._library.in_force()
+        if draft.name in SETTINGS:
+            return await asyncio.to_thread(setting_faults_of, in_force, draft.path, draft.rule_text)
         return faults_of(in_force.rule_set, draft.name, draft.rule_text, draft.cases_text)
 
-    async def try_out(self, kind: Kind, user_name: str, draft: Draft) -> Trial:
-        """Begin a trial of a draft. Raises `TrialsBusyError`."""
-        return await self.trials.start(kind, user_name, await self._library.in_force(), draft)
+    async def try_out(self, kind: Kind, user_name: str, change: Change) -> Trial:
+        """Begin a trial of a change. Raises `TrialsBusyError`."""
+        in_force = await self._library.in_force()
+        return await self.trials.start(kind, user_name, in_force, await self._library.after(change, in_force), change)
 
     def _period(self, days: int, team: Team | None) -> QueueQuery:
         return period_of(days, team, self._zone, self._now_ms()).query

@@ -14,15 +14,20 @@ DRAFTS_MAX: Final = 100  # of one user
 _DAY_S: Final = 86_400
 
 
-class Draft(msgspec.Struct, frozen=True):
-    """A rule as its author has it. `rule_set`: digest of the rule set in force when it was begun. `saved_at_ms`: None
-    before it is saved."""
+class Draft(msgspec.Struct, frozen=True, tag="draft"):
+    """A rule, or another file of the rules, as its author has it. `rule_set`: digest of the rule set in force when it
+    was begun. `saved_at_ms`: None before it is saved."""
 
     name: str
     rule_text: str
     cases_text: str
     rule_set: str
     saved_at_ms: int | None = None
+
+    @property
+    def path(self) -> str:
+        """The file below the directory of rules."""
+        return f"{self.name}.yaml"
 
 
 class DraftStore:

@@ -1,7 +1,7 @@
-"""Proposals to put a draft in force, and what another person has decided, in Redis.
+"""Proposals to put a change in force, and what another person has decided, in Redis.
 
-proposals            id to proposal, as JSON; never changed
-proposal-decisions   id to decision; the first one counts
+changes            id to proposal, as JSON; never changed
+change-decisions   id to decision; the first one counts
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import msgspec
 from redis.asyncio import Redis
 
 from fraudstream.console.access import PREFIX
-from fraudstream.console.rules.drafts import Draft
+from fraudstream.console.rules.changes import Change
 
-_PROPOSALS: Final = f"{PREFIX}proposals"
-_DECISIONS: Final = f"{PREFIX}proposal-decisions"
+_PROPOSALS: Final = f"{PREFIX}changes"
+_DECISIONS: Final = f"{PREFIX}change-decisions"
 
 KEPT_MAX: Final = 200
 
@@ -24,10 +24,10 @@ Verdict = Literal["approved", "refused"]
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """A draft that its author wants in force, and why. `rule_set`: digest of the rules in force at that time."""
+    """A change that its author wants in force, and why. `rule_set`: digest of the rules in force at that time."""
 
     proposal_id: str
-    draft: Draft
+    change: Change
     by: str
     note: str
     rule_set: str
@@ -35,7 +35,7 @@ class Proposal(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What `by`, who is not the author, has decided; an author can only refuse their own."""
+    """What `by` has decided. Where a second person has to approve, authors can only refuse their own."""
 
     verdict: Verdict
     by: str
@@ -63,12 +63,12 @@ class ProposalStore:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def add(self, draft: Draft, *, by: str, note: str, rule_set: str, at_ms: int) -> Proposal:
+    async def add(self, change: Change, *, by: str, note: str, rule_set: str, at_ms: int) -> Proposal:
         """A new proposal. Parameters as of `Proposal`. Of older ones, `KEPT_MAX` are kept."""
         for old in (await self.all())[KEPT_MAX:]:
             await self._redis.hdel(_PROPOSALS, old.proposal.proposal_id)
             await self._redis.hdel(_DECISIONS, old.proposal.proposal_id)
-        proposal = Proposal(secrets.token_hex(8), draft, by, note, rule_set, at_ms)
+        proposal = Proposal(secrets.token_hex(8), change, by, note, rule_set, at_ms)
         await self._redis.hset(_PROPOSALS, proposal.proposal_id, msgspec.json.encode(proposal).decode())
         return proposal
 

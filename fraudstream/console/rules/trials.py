@@ -1,10 +1,11 @@
-"""Tries drafts out, each in a process of its own: their test cases, or what they make of recent payments. What was
+"""Tries changes out, each in a process of its own: their test cases, or what they make of recent payments. What was
 approved is put in force in the same way.
 
     rules in force ──► directory old ─┐
-    with the draft ──► directory new ─┴─► fraudstream rules diff old new --topics … ──► progress, difference
+    with the change ─► directory new ─┴─► fraudstream rules diff old new --topics … ──► progress, difference
                                  ├──────► fraudstream rules test new               ──► cases that failed
-                                 └──────► fraudstream rules activate new --by …    ──► the digest in force
+                                 ├──────► fraudstream rules activate new --by …    ──► the digest in force
+                                 └──────► fraudstream lists add|remove --by …      ──► the offsets of the entries
 
 A trial does not survive this process. Its page hears of progress through `live`.
 """
@@ -24,18 +25,20 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from fraudstream.console.live import LiveChanges
-from fraudstream.console.rules.drafts import Draft
-from fraudstream.engine.artefacts import ARTEFACTS_DIRECTORY
-from fraudstream.engine.rule_set import TEST_SUFFIX
+from fraudstream.console.rules.changes import Change, ListChange
+from fraudstream.console.rules.library import RuleFiles
+from fraudstream.console.rules.rule_directory import write_rules
+from fraudstream.contracts.timestamps import utc_text
 from fraudstream.evaluation.rule_difference import RuleDifference
 from fraudstream.operations.rules_in_force import InForce
 from fraudstream.supervision.process import ChildProcess
 
 RUNNING_MAX: Final = 2  # each takes a core and the memory of two states
+ACTIVATING_MAX: Final = 1  # a second one would undo what the first changes
 KEPT_MAX: Final = 50  # that have ended
 STOP_S_MAX: Final = 5.0
 
-Kind = Literal["payments", "cases", "activation"]
+Kind = Literal["payments", "cases", "activation", "entries"]
 State = Literal["running", "done", "failed", "cancelled"]
 
 
@@ -86,32 +89,40 @@ class Activated(msgspec.Struct, frozen=True):
     rule_set: str
 
 
-_RESULTS: Final[Mapping[Kind, type[RuleDifference | CaseResults | Activated]]] = {
+class EntriesSet(msgspec.Struct, frozen=True):
+    """From which offset of each partition of the log on the entries of a list count."""
+
+    offsets: dict[str, int]
+
+
+ACTIVATIONS: Final[tuple[Kind, ...]] = ("activation", "entries")
+_RESULTS: Final[Mapping[Kind, type[RuleDifference | CaseResults | Activated | EntriesSet]]] = {
     "payments": RuleDifference,
     "cases": CaseResults,
     "activation": Activated,
+    "entries": EntriesSet,
 }
 
 
 @dataclass
 class Trial:
-    """A trial of a draft. `note`: of an activation. `result`: once it is done. `sentence`: why it failed."""
+    """A trial of a change. `note`: of an activation. `result`: once it is done. `sentence`: why it failed."""
 
     trial_id: str
     kind: Kind
     user_name: str
-    draft: Draft
+    change: Change
     started_at_ms: int
     note: str = ""
     state: State = "running"
     progress: Progress = field(default_factory=Progress)
-    result: RuleDifference | CaseResults | Activated | None = None
+    result: RuleDifference | CaseResults | Activated | EntriesSet | None = None
     sentence: str = ""
     lines: list[str] = field(default_factory=list)
 
 
 class TrialsBusyError(Exception):
-    """As many trials run as may, or one of the user's."""
+    """As many trials run as may, or one of the user's; or something is being put in force."""
 
 
 class Trials:
@@ -140,23 +151,23 @@ class Trials:
         kind: Kind,
         user_name: str,
         in_force: InForce,
-        draft: Draft,
+        after: RuleFiles,
+        change: Change,
         note: str = "",
         on_end: Callable[[Trial], None] = lambda trial: None,
     ) -> Trial:
-        """Begin a trial of a draft, or its activation, with which `note` is recorded. `on_end`: called once it has
-        ended.
+        """Begin a trial of a change, or its activation, with which `note` is recorded. `after`: the rule set that the
+        change makes of the one in force. `on_end`: called once it has ended.
 
         Raises `TrialsBusyError`, `OSError`.
         """
-        running = [trial for trial in self._trials.values() if trial.state == "running"]
-        if len(running) >= RUNNING_MAX or any(trial.user_name == user_name for trial in running):
+        if self._is_busy(kind, user_name):
             raise TrialsBusyError
-        trial = Trial(secrets.token_hex(8), kind, user_name, draft, self._now_ms(), note)
+        trial = Trial(secrets.token_hex(8), kind, user_name, change, self._now_ms(), note)
         self._trials[trial.trial_id] = trial
         self._forget_old()
         try:
-            directory = await asyncio.to_thread(_written, in_force, draft, kind)
+            directory = await asyncio.to_thread(_written, in_force, after, kind)
             child = self._child(trial, directory)
             child.start()
         except OSError:
@@ -174,6 +185,15 @@ class Trials:
         if child is not None and trial.state == "running":
             trial.state = "cancelled"
             await child.stop(STOP_S_MAX)
+
+    def _is_busy(self, kind: Kind, user_name: str) -> bool:
+        """Activations wait for each other alone, as they take seconds; trials for others, and for the user's own."""
+        is_activation = kind in ACTIVATIONS
+        running = [each for each in self._trials.values() if each.state == "running"]
+        same = [each for each in running if (each.kind in ACTIVATIONS) == is_activation]
+        if is_activation:
+            return len(same) >= ACTIVATING_MAX
+        return len(same) >= RUNNING_MAX or any(each.user_name == user_name for each in same)
 
     async def close(self) -> None:
         """End all trials and remove their files."""
@@ -193,9 +213,11 @@ class Trials:
         settings, old, new = self.settings, directory / "old", directory / "new"
         if trial.kind == "cases":
             return [*settings.command, "rules", "test", "--rules", str(new), "--json"]
-        if trial.kind == "activation":
-            who = ["--by", trial.user_name, f"--note={trial.note}"]
-            return [*settings.command, "rules", "activate", "--rules", str(new), "--json", *who]
+        if trial.kind in ACTIVATIONS:
+            who = ["--json", "--by", trial.user_name, f"--note={trial.note}"]
+            if isinstance(trial.change, ListChange):
+                return [*settings.command, *_list_words(trial.change, new, who)]
+            return [*settings.command, "rules", "activate", "--rules", str(new), *who]
         words = [*settings.command, "rules", "diff", str(old), str(new), "--json", "--json-progress"]
         if settings.file is not None:
             mapping = [] if settings.mapping is None else ["--mapping", settings.mapping]
@@ -237,6 +259,13 @@ class Trials:
             del self._trials[trial_id]
 
 
+def _list_words(change: ListChange, rules: Path, who: Sequence[str]) -> list[str]:
+    """The command that changes a list. `rules`: a directory with the rules in force."""
+    until = [] if change.expires_at_ms is None else ["--until", utc_text(change.expires_at_ms)]
+    action = "remove" if change.removed else "add"
+    return ["lists", action, "--rules", str(rules), *who, *until, "--", change.list, *change.values]
+
+
 def _json_object(line: bytes) -> dict[str, Any] | None:
     if not line.startswith(b"{"):
         return None
@@ -246,21 +275,13 @@ def _json_object(line: bytes) -> dict[str, Any] | None:
         return None
 
 
-def _written(in_force: InForce, draft: Draft, kind: Kind) -> Path:
-    """A new directory with the rules in force in `old`, and with the draft in `new`.
+def _written(in_force: InForce, after: RuleFiles, kind: Kind) -> Path:
+    """A new directory with the rules in force in `old`, and those after the change in `new`.
 
-    Of test cases, only the draft's are written, to run these alone.
+    Of test cases, only those of the change are written, to run these alone.
     """
     directory = Path(tempfile.mkdtemp(prefix="fraudstream-trial-"))
-    files = dict(in_force.rule_set.files)
-    changed = files | {f"{draft.name}.yaml": draft.rule_text}
-    if kind != "payments" and draft.cases_text.strip():
-        changed[f"{draft.name}{TEST_SUFFIX}"] = draft.cases_text
-    for side, texts in (("old", files), ("new", changed)):
-        for path, text in texts.items():
-            (directory / side / path).parent.mkdir(parents=True, exist_ok=True)
-            (directory / side / path).write_text(text, encoding="utf-8")
-        for digest, content in in_force.artefacts.items():
-            (directory / side / ARTEFACTS_DIRECTORY).mkdir(exist_ok=True)
-            (directory / side / ARTEFACTS_DIRECTORY / digest).write_bytes(content)
+    cases = {} if kind == "payments" else after.cases
+    write_rules(directory / "old", in_force.rule_set.files, in_force.artefacts)
+    write_rules(directory / "new", {**after.files, **cases}, after.artefacts)
     return directory

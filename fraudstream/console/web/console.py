@@ -28,8 +28,9 @@ from fraudstream.console.live import LiveChanges
 from fraudstream.console.overview.desk import OverviewDesk
 from fraudstream.console.overview.figures_desk import FiguresDesk
 from fraudstream.console.past import PastDesk
-from fraudstream.console.rules.approval import RuleApproval
+from fraudstream.console.rules.approval import Approval
 from fraudstream.console.rules.desk import RuleDesk
+from fraudstream.console.rules.entries import ListDesk
 from fraudstream.console.saved_views import SavedViewStore
 from fraudstream.console.settings import ServerSettings
 
@@ -49,7 +50,8 @@ class Console:
     overview: OverviewDesk
     figures: FiguresDesk
     rules: RuleDesk
-    approval: RuleApproval
+    lists: ListDesk
+    approval: Approval
     live: LiveChanges
     users: UserStore
     teams: TeamStore

@@ -15,6 +15,7 @@ from fraudstream.console.web.auditing import audited, note_result, note_view
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of
+from fraudstream.console.web.proposing import NOTE_CHARACTERS_MAX
 from fraudstream.console.web.rendering import page, words_for
 from fraudstream.console.web.rule_pages import checked_name
 from fraudstream.console.web.visitors import Visitor, permitted
@@ -22,7 +23,6 @@ from fraudstream.engine.expression import Fault
 from fraudstream.operations.errors import OperationError
 
 router = APIRouter()
-NOTE_CHARACTERS_MAX: Final = 1_000  # of a proposal
 _TRIALS: Final[Mapping[str, Kind]] = {"try": "payments", "test": "cases"}
 
 

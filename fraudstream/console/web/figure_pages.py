@@ -80,9 +80,9 @@ async def partners_page(request: Request, visitor: Annotated[Visitor, Depends(pe
     return page(request, "partners.html", visitor, values)
 
 
-@router.get("/models")
-async def models_page(request: Request, visitor: Annotated[Visitor, Depends(permitted("see_figures"))]) -> Response:
-    """Champion and challengers: thresholds, distributions, drift, and how they agree with labels."""
+async def show_models(request: Request, visitor: Visitor, more: Mapping[str, object], status: int) -> Response:
+    """The page of models: thresholds, distributions, drift, and how they agree with labels. `more`: values of the
+    template beside those."""
     note_view(request, visitor.session, "view", "path:/models")
     console = console_of(request)
     days = days_of(request.query_params.get("days"), DAYS, DAYS_SHOWN)
@@ -93,17 +93,16 @@ async def models_page(request: Request, visitor: Annotated[Visitor, Depends(perm
     except OperationError as error:
         unreadable = error.sentence
     found = await console.figures.scores(days, {each.name: each.threshold for each in in_force})
-    values: dict[str, Any] = {"days": days, "days_choices": DAYS, "live_page": MODELS_PAGE, "decides": SCORE}
+    values: dict[str, Any] = {"days": days, "days_choices": DAYS, "live_page": MODELS_PAGE, "decides": SCORE, **more}
     values |= {"in_force": in_force, "unreadable": unreadable, "switch": switch, "digest": digest}
     values |= {"day_text": day_text, "missing": found if isinstance(found, str) else None}
     if isinstance(found, str):
-        return page(request, "models.html", visitor, values | {"figures": None})
+        return page(request, "models.html", visitor, values | {"figures": None}, status)
     words = words_for(request)
     names = {each.name: each.model[0] if each.model else "" for each in in_force}
     drawn = [_drawn(words, each, names.get(each.name, "")) for each in found.scores]
-    return page(
-        request, "models.html", visitor, values | {"figures": found, "scores": drawn, "weeks": _weeks(words, found)}
-    )
+    values |= {"figures": found, "scores": drawn, "weeks": _weeks(words, found)}
+    return page(request, "models.html", visitor, values, status)
 
 
 def scores_in_force(rules: RuleSet) -> list[ScoreInForce]:

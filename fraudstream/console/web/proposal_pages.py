@@ -1,27 +1,40 @@
-"""A proposal to put a draft in force: what it changes, and its approval by another person."""
+"""A proposal to put a change in force: what it changes, and its approval by another person."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final, NamedTuple
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
-from fraudstream.console.rules.approval import DecidedError, OwnProposalError, RulesChangedError
+from fraudstream.console.access.masking import Masking
+from fraudstream.console.past import Carried, Missing
+from fraudstream.console.rules.approval import DecidedError, OvertakenError, OwnProposalError
+from fraudstream.console.rules.changes import ListChange, kind_of, object_of
+from fraudstream.console.rules.entries import is_identifying_field
 from fraudstream.console.rules.proposals import DecidedProposal, Proposal
 from fraudstream.console.rules.trials import RUNNING_MAX, Trial, TrialsBusyError
 from fraudstream.console.web.auditing import audited, note_result, note_view
-from fraudstream.console.web.console import Console, console_of
+from fraudstream.console.web.console import console_of
 from fraudstream.console.web.errors import PageError
+from fraudstream.console.web.proposing import may_activate
 from fraudstream.console.web.rendering import page, words_for
 from fraudstream.console.web.visitors import Visitor, log_refusal, permitted
+from fraudstream.contracts import ListEntry
 from fraudstream.contracts.audit_record import AuditOutcome
+from fraudstream.engine.expression import ValueList
+from fraudstream.history.tables import LINK_FIELDS, EntityKind
 from fraudstream.operations.errors import OperationError
 
 router = APIRouter()
+# The kinds of pages by the field of a payment that a list is of.
+KIND_OF_FIELD: Final[Mapping[str, EntityKind]] = {
+    **{field: kind for kind, field in LINK_FIELDS.items()},
+    "account_id": "account",
+}
 
 
 @router.get("/proposals/{proposal_id}")
@@ -58,9 +71,11 @@ async def try_proposal(
 ) -> Response:
     """Try what is proposed on recent payments."""
     proposal, actor = (await _found(request, proposal_id)).proposal, visitor.user.name
+    if isinstance(proposal.change, ListChange):
+        raise PageError(404, "not_found")
     record = await _asked(request, actor, "try", proposal)
     try:
-        trial = await console_of(request).rules.try_out("payments", actor, proposal.draft)
+        trial = await console_of(request).rules.try_out("payments", actor, proposal.change)
     except TrialsBusyError:
         record("refused")
         return await _refused(request, visitor, proposal_id, "busy", count=str(RUNNING_MAX))
@@ -77,7 +92,7 @@ async def approve(
 ) -> Response:
     """Approve it, and put it in force. Not one's own, and not if other rules are in force than when it was proposed."""
     proposal, actor = (await _found(request, proposal_id)).proposal, visitor.user.name
-    console = _console(request)
+    console = may_activate(request)
     record = await _asked(request, actor, "approve", proposal)
 
     def on_end(trial: Trial) -> None:
@@ -88,9 +103,9 @@ async def approve(
     except OwnProposalError:
         record("refused")
         return await _refused(request, visitor, proposal_id, "own")
-    except RulesChangedError:
+    except OvertakenError:
         record("refused")
-        return await _refused(request, visitor, proposal_id, "rules_changed")
+        return await _refused(request, visitor, proposal_id, "overtaken")
     except DecidedError as error:
         record("refused")
         return await _refused(request, visitor, proposal_id, "decided", name=error.decision.by)
@@ -107,21 +122,13 @@ async def approve(
 async def _asked(request: Request, actor: str, action: str, proposal: Proposal) -> Callable[[AuditOutcome], None]:
     """Audit that an action was asked for; what is returned notes its outcome. Raises `PageError`."""
     detail = f"{action} /proposals/{proposal.proposal_id}"
-    await audited(request, actor, "act", "asked", object=f"rule:{proposal.draft.name}", detail=detail)
+    await audited(request, actor, "act", "asked", object=object_of(proposal.change), detail=detail)
     return partial(_note, request, actor, action, proposal)
 
 
 def _note(request: Request, actor: str, action: str, proposal: Proposal, outcome: AuditOutcome) -> None:
     detail = f"{action} /proposals/{proposal.proposal_id}"
-    note_result(request, actor, "act", outcome, object=f"rule:{proposal.draft.name}", detail=detail)
-
-
-def _console(request: Request) -> Console:
-    """The console, if its settings let it put rules in force. Raises `PageError`."""
-    console = console_of(request)
-    if not console.settings.may_activate:
-        raise PageError(404, "not_found")
-    return console
+    note_result(request, actor, "act", outcome, object=object_of(proposal.change), detail=detail)
 
 
 async def _found(request: Request, proposal_id: str) -> DecidedProposal:
@@ -140,17 +147,54 @@ async def _refused(request: Request, visitor: Visitor, proposal_id: str, why: st
 async def _page(
     request: Request, visitor: Visitor, found: DecidedProposal, message: Markup | None, status: int
 ) -> Response:
-    console = console_of(request)
-    note_view(request, visitor.session, "view", f"proposal:{found.proposal.proposal_id}", found.proposal.draft.name)
+    console, proposal, change = console_of(request), found.proposal, found.proposal.change
+    note_view(request, visitor.session, "view", f"proposal:{proposal.proposal_id}", change.name)
     try:
-        changes = await console.approval.changes(found.proposal)
+        changes = await console.approval.changes(proposal)
+        listed = await _listed(request, visitor, proposal) if isinstance(change, ListChange) else None
     except OperationError as error:
         raise PageError(503, "rules", sentence=error.sentence) from error
+    is_own = proposal.by == visitor.user.name
+    may_approve = visitor.may("approve_rules") and (not is_own or console.approval.may_approve_own(change))
     values = {
         "found": found,
-        "proposal": found.proposal,
+        "proposal": proposal,
+        "kind": kind_of(change),
         "changes": changes,
+        "listed": listed,
         "message": message,
-        "may_activate": console.settings.may_activate,
+        "may_approve": console.settings.may_activate and may_approve and found.state != "refused",
+        "is_own": is_own,
+        "four_eyes": not console.approval.may_approve_own(change),
     }
     return page(request, "proposal.html", visitor, values, status)
+
+
+class ListedValues(NamedTuple):
+    """What the page of a list change shows. `values`: each with the entry that there was, as they are shown. `carried`:
+    how many payments carry the values; None of values that the history does not count."""
+
+    declared: ValueList
+    values: tuple[tuple[str, ListEntry | None], ...]
+    carried: Carried | Missing | None
+
+
+async def _listed(request: Request, visitor: Visitor, proposal: Proposal) -> ListedValues:
+    """Who proposes a value or may approve it sees it whole: nobody can decide about `••••1234`. That is in the audit
+    log."""
+    console, change = console_of(request), proposal.change
+    assert isinstance(change, ListChange), f"{change.name} is no list change"
+    declared = await console.lists.declared(change.list)
+    visible = visitor.may("see_identifiers") or not is_identifying_field(declared)
+    if not visible and (visitor.may("approve_rules") or proposal.by == visitor.user.name):
+        visible = True
+        note_view(request, visitor.session, "unmask", f"proposal:{proposal.proposal_id}", f"list:{change.list}")
+    shown = map(Masking(visible).identifier, change.values)
+    kind = KIND_OF_FIELD.get(declared.of)
+    page_name = proposal.proposal_id
+    carried = (
+        None
+        if kind is None
+        else await console.past.carried(kind, change.values, lambda: console.live.on_page(page_name))
+    )
+    return ListedValues(declared, tuple(zip(shown, change.before, strict=True)), carried)

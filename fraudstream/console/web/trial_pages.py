@@ -1,4 +1,4 @@
-"""A trial of a draft: its progress, then its result."""
+"""A trial of a change: its progress, then its result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from fastapi.responses import RedirectResponse, Response
 from msgspec.structs import replace
 
 from fraudstream.console.access.masking import Masking
-from fraudstream.console.rules.trials import Trial
+from fraudstream.console.rules.changes import kind_of, object_of
+from fraudstream.console.rules.trials import ACTIVATIONS, Trial
 from fraudstream.console.web.auditing import audited, note_result, note_view
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.errors import PageError
@@ -30,11 +31,13 @@ async def trial_page(
 ) -> Response:
     """A trial of any author's: results are shared by their address."""
     trial = _found(request, trial_id)
-    note_view(request, visitor.session, "view", f"trial:{trial_id}", trial.draft.name)
+    note_view(request, visitor.session, "view", f"trial:{trial_id}", trial.change.name)
     settings = console_of(request).rules.trials.settings
     visible, result = visitor.may("see_identifiers"), trial.result
     values = {
         "trial": trial,
+        "change_kind": kind_of(trial.change),
+        "is_activation": trial.kind in ACTIVATIONS,
         "sentence": _shown_sentence(trial.sentence, settings.file, visible),
         "result": _shown(result, visible) if isinstance(result, RuleDifference) else result,
         "hours": settings.hours,
@@ -49,9 +52,9 @@ async def cancel(
 ) -> Response:
     """End a trial of the visitor's own."""
     trial, actor = _found(request, trial_id), visitor.user.name
-    if trial.user_name != actor or trial.kind == "activation":
+    if trial.user_name != actor or trial.kind in ACTIVATIONS:
         raise PageError(404, "no_trial")
-    rule, detail = f"rule:{trial.draft.name}", f"cancel /trials/{trial_id}"
+    rule, detail = object_of(trial.change), f"cancel /trials/{trial_id}"
     await audited(request, actor, "act", "asked", object=rule, detail=detail)
     await console_of(request).rules.trials.cancel(trial)
     note_result(request, actor, "act", "done", object=rule, detail=detail)

@@ -54,9 +54,10 @@ from fraudstream.console.live import LiveChanges
 from fraudstream.console.overview.desk import OverviewDesk
 from fraudstream.console.overview.figures_desk import FiguresDesk
 from fraudstream.console.past import PastDesk
-from fraudstream.console.rules.approval import RuleApproval
+from fraudstream.console.rules.approval import Approval
 from fraudstream.console.rules.desk import RuleDesk
 from fraudstream.console.rules.drafts import DraftStore
+from fraudstream.console.rules.entries import ListDesk
 from fraudstream.console.rules.library import RuleLibrary
 from fraudstream.console.rules.proposals import ProposalStore
 from fraudstream.console.rules.trials import Trials, TrialSettings
@@ -64,7 +65,7 @@ from fraudstream.console.saved_views import SavedViewStore
 from fraudstream.console.search.disk_index import DiskIndex
 from fraudstream.console.settings import ServerSettings
 from fraudstream.console.web.console import Console
-from fraudstream.contracts import Alert, AuditEvent, Case, CaseAction
+from fraudstream.contracts import Alert, AuditEvent, Case, CaseAction, ListEntry, RuleSwitch
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.evidence.directory_store import DirectoryStore
 from fraudstream.operations.case_actions import CaseActionResult, RejectedActionError, RejectedOpeningError
@@ -80,6 +81,8 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # argon2 is s
 RULE_FILES = {
     "features.yaml": "version: 1\nentities:\n  account: {key: account_id, slots: 16}\n"
     "features:\n  account.payments_1d: {aggregate: count, window: 1d}\n",
+    "lists.yaml": "lists:\n  stolen_devices: {of: device_id, kind: deny, description: devices reported stolen}\n"
+    "  known_shops: {of: merchant_id, kind: allow, description: shops of the bank}\n",
     "takeover/new_device.yaml": "id: 11111111-2222-4333-8444-555555555555\ntitle: New device\nstatus: live\n"
     'severity: high\nwhen: amount > 200\nmessage: "{amount}"\n',
     "takeover/busy.yaml": "id: 21111111-2222-4333-8444-555555555555\ntitle: Busy account\nstatus: shadow\n"
@@ -167,6 +170,10 @@ class ConsoleUnderTest:
         self.published: list[CaseAction] = []
         self.policy = NO_POLICY  # of the case agent
         self.rule_files = dict(RULE_FILES)  # of the rules in force
+        self.artefacts: dict[str, bytes] = {}
+        self.entries: list[ListEntry] = []  # of lists
+        self.switches: list[RuleSwitch] = []  # to earlier rule sets
+        self.stored: dict[str, Mapping[str, str]] = {}  # earlier rule sets
         self.newest: dict[str, Case] = {}  # what the case agent has and the view does not yet
         self.redis = Redis.from_url(redis_url, decode_responses=True)
         self.index = CaseIndex(empty_disk_index(), is_live=True)
@@ -188,11 +195,18 @@ class ConsoleUnderTest:
         self.openid = None if provider is None else self._openid(provider)
         self.tokens = TokenStore(self.redis, lambda: self.now_ms)
         self.trials = Trials(TrialSettings([sys.executable, "-c", ""], {}), self.live, lambda: self.now_ms)
-        library = RuleLibrary(self._read_in_force, None, lambda: self.now_ms)
+        library = RuleLibrary(self._read_in_force, self._read_artefacts, None, lambda: self.now_ms)
         console = Console(
             settings=ServerSettings(**settings),
             desk=self.desk,
-            approval=RuleApproval(library, ProposalStore(self.redis), self.trials, lambda: self.now_ms),
+            approval=Approval(
+                library,
+                ProposalStore(self.redis),
+                self.trials,
+                ServerSettings(**settings).four_eyes,
+                lambda: self.now_ms,
+            ),
+            lists=ListDesk(library, lambda: self.now_ms),
             overview=OverviewDesk(self.index, self.live, ServerSettings(**settings).zone, lambda: self.now_ms),
             figures=FiguresDesk(PastDesk(None), self.live),
             rules=RuleDesk(
@@ -275,8 +289,14 @@ class ConsoleUnderTest:
                 self.live.on_case(each.case_id)
 
     async def _read_in_force(self, before: InForce | None) -> InForce:
-        rule_set = compile_rule_set(self.rule_files)
-        return InForce(rule_set.digest, rule_set, {}, (), None)
+        rule_set = compile_rule_set(self.rule_files, None, self.artefacts)
+        stored = {**self.stored, rule_set.digest: rule_set.files}
+        return InForce(
+            rule_set.digest, rule_set, self.artefacts, tuple(self.entries), None, tuple(self.switches), stored
+        )
+
+    async def _read_artefacts(self, files: Mapping[str, str]) -> Mapping[str, bytes]:
+        return self.artefacts
 
     async def _read(self, partition: int, alert_ids: Sequence[str]) -> Mapping[str, Alert]:
         return {alert_id: self.alerts[alert_id] for alert_id in alert_ids if alert_id in self.alerts}

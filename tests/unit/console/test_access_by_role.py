@@ -46,6 +46,14 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("GET", "/rules/{typology}/{rule}"): (SEEING_RULES, 200, False),
     ("GET", "/rules/{typology}/{rule}/draft"): (DRAFTING, 200, False),
     ("POST", "/rules/{typology}/{rule}/draft/{action}"): (DRAFTING, 200, False),
+    ("GET", "/rules/thresholds"): (SEEING_RULES, 200, False),
+    ("POST", "/rules/{typology}/{rule}/settings"): (DRAFTING, 409, False),  # no rule set is named
+    ("POST", "/models/{action}"): (DRAFTING, 404, False),  # the rules have no score
+    ("GET", "/lists"): (EVERYBODY, 200, False),
+    ("GET", "/lists/{name}"): (EVERYBODY, 200, False),
+    ("POST", "/lists/{name}/{action}"): (DRAFTING, 404, False),  # the settings do not permit it
+    ("GET", "/changes"): (SEEING_RULES, 200, False),
+    ("POST", "/changes/restore"): (DRAFTING, 404, False),
     ("GET", "/proposals/{proposal_id}"): (SEEING_RULES, 404, False),
     ("POST", "/proposals/{proposal_id}/refuse"): (SEEING_RULES, 404, False),
     ("POST", "/proposals/{proposal_id}/try"): (DRAFTING, 404, False),
@@ -87,14 +95,16 @@ FIELDS = {
 def path_of(template: str) -> str:
     if template.startswith("/rules"):
         return template.format(typology="takeover", rule="new_device", action="check")
-    reference = References(SECRET).reference("account", "acc-1")
+    kind = "payment" if template.startswith("/payments") else "account"
     ids = {
         "sha256": "f" * 64,
         "case_id": CASE,
-        "kind": "account",
-        "reference": reference,
+        "kind": kind,
+        "reference": References(SECRET).reference(kind, "acc-1\np-1\n" if kind == "payment" else "acc-1"),
         "trial_id": "t1",
         "proposal_id": "p1",
+        "name": "stolen_devices",
+        "alert_id": "a1",
     }
     return template.format(action="note", **ids)
 

@@ -129,7 +129,7 @@ async def test_nothing_is_activated_that_nobody_looked_at(console: ConsoleUnderT
     console.rule_files["takeover/busy.yaml"] += "tags: [typology.mule]\n"
     answer = await post(bob, f"{path}/approve")
     assert answer.status_code == 409
-    assert "Other rules are in force" in answer.text
+    assert "Something else is in force" in answer.text
     assert console.trials.of_user("bob") == []
     assert (await bob.get("/proposals/none")).status_code == 404
 
