@@ -16,6 +16,7 @@ from fraudstream.console.web import (
     draft_pages,
     entity_pages,
     evidence_pages,
+    explained_pages,
     figure_pages,
     identifier_pages,
     list_pages,
@@ -48,7 +49,7 @@ PAGES: Final = tuple(
     for module in (
         *(login_pages, openid_pages, queue_pages, bulk_pages, view_pages, identifier_pages, report_pages),
         evidence_pages,
-        *(case_pages, entity_pages, overview_pages, figure_pages, model_pages),
+        *(case_pages, entity_pages, explained_pages, overview_pages, figure_pages, model_pages),
         *(rule_pages, threshold_pages, draft_pages, trial_pages, proposal_pages, list_pages, change_pages),
         *(audit_pages, user_pages, absence_pages, live_stream),
     )

@@ -44,6 +44,7 @@ from fraudstream.console.alert_source import AlertSource, ReadAlerts
 from fraudstream.console.app import create_app
 from fraudstream.console.desk import CaseDesk
 from fraudstream.console.evidence import EvidenceCleanUp, EvidenceDesk
+from fraudstream.console.explanations import Explanations
 from fraudstream.console.feed import CaseFeed
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
@@ -132,11 +133,13 @@ async def _serve(
     sessions = SessionStore(redis, settings.idle_s, settings.session_s, now_ms)
     trials = Trials(rules.trials, live, now_ms)
     library = RuleLibrary(_rules_reader(rules.stream), _artefact_reader(rules.stream), rules.directory, now_ms)
+    explanations = Explanations(rules.trials, library)
     console = Console(
         settings=settings,
         desk=CaseDesk(index, live, view, alerts, actions.act, actions.open_case, now_ms),
         approval=Approval(library, ProposalStore(redis), trials, settings.four_eyes, now_ms),
         lists=ListDesk(library, now_ms),
+        explanations=explanations,
         overview=overview,
         figures=FiguresDesk(past, live),
         rules=RuleDesk(library, DraftStore(redis), trials, index, settings.zone, now_ms),
@@ -179,6 +182,7 @@ async def _serve(
             await server.serve(sockets=[listener])
         finally:
             await trials.close()  # before the audit log: what has become of an activation belongs there
+            await explanations.close()
         for task in tasks:
             if task.done():
                 task.result()

@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from fraudstream.console.access import PREFIX
 
 PSEUDONYM_START: Final = "~"
-REFERENCE_CHARACTERS_MAX: Final = 800  # of an identifier of 128 characters, each of four bytes
+REFERENCE_CHARACTERS_MAX: Final = 1_600  # of two identifiers of 128 characters, each of four bytes
 PSEUDONYM_KINDS: Final = ("account", "device", "counterparty", "ip")  # that are about a person
 _KEY: Final = f"{PREFIX}reference-secret"
 _SECRET_BYTES: Final = 32

@@ -14,6 +14,7 @@ from fraudstream.console.access.roles import Permission
 from fraudstream.console.case_buttons import APPROVALS, allowed_actions, buttons_of
 from fraudstream.console.case_row import row_of, typology_of
 from fraudstream.console.desk import CaseFile
+from fraudstream.console.explanations import Explanation
 from fraudstream.console.plots.comparison_plot import comparison_plot
 from fraudstream.console.plots.score_bars import score_bars
 from fraudstream.console.queue_query import QueueQuery
@@ -27,6 +28,7 @@ from fraudstream.console.web.case_past import past_of_case
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.entity_address import EntityAddresses
 from fraudstream.console.web.errors import PageError
+from fraudstream.console.web.explained_pages import explanation_for, named_alert, shown_explanation
 from fraudstream.console.web.forms import form_of, values_of
 from fraudstream.console.web.identifier_pages import is_revealed, query_for, shown_case
 from fraudstream.console.web.rendering import page, words_for
@@ -117,6 +119,7 @@ async def case_page_of(
     revealed = await is_revealed(request, visitor, case_id)
     visible = revealed or visitor.may("see_identifiers")
     past = await past_of_case(request, file.case, visible=visible)
+    near = _near(request, file.case, visible=visible)
     address = EntityAddresses(console_of(request).references).href
     account_hrefs = [address("account", account_id) for account_id in file.case.accounts]
     file, reasons = shown_case(file, visible=visible)
@@ -151,6 +154,8 @@ async def case_page_of(
         "typologies": TYPOLOGIES,
         "typology": _likely_typology(file.case),
         "past": past,
+        "near": near,
+        "near_parameters": query.parameters(near="1"),
         "account_hrefs": account_hrefs,
         "identifiers_visible": visible,
         "size_text": size_text,
@@ -166,6 +171,21 @@ def size_text(size_bytes: int) -> str:
     ('1', '49', '10,000')
     """
     return f"{-(-size_bytes // 1000):,}"
+
+
+def _near(request: Request, case: Case, *, visible: bool) -> Explanation | None:
+    """The payment of the newest alert decided again, if it was, or if the page asks for it; the page asks for itself
+    again once it is. None if it was not asked for, or there is no alert."""
+    console = console_of(request)
+    newest = max(case.alerts, key=lambda each: each.occurred_at_ms, default=None)
+    named = None if newest is None else named_alert(case, newest.alert_id)
+    if named is None:
+        return None
+    if request.query_params.get("near") == "1":
+        found = explanation_for(request, named, lambda: console.live.on_case(case.case_id))
+    else:
+        found = console.explanations.known(named)
+    return None if found is None else shown_explanation(found, visible=visible)
 
 
 def _first_reason(words: Words, reasons: CaseReasons, case: Case) -> str:

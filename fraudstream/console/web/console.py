@@ -24,6 +24,7 @@ from fraudstream.console.access.tokens import TokenStore
 from fraudstream.console.access.users import UserStore
 from fraudstream.console.desk import CaseDesk
 from fraudstream.console.evidence import EvidenceDesk
+from fraudstream.console.explanations import Explanations
 from fraudstream.console.live import LiveChanges
 from fraudstream.console.overview.desk import OverviewDesk
 from fraudstream.console.overview.figures_desk import FiguresDesk
@@ -52,6 +53,7 @@ class Console:
     rules: RuleDesk
     lists: ListDesk
     approval: Approval
+    explanations: Explanations
     live: LiveChanges
     users: UserStore
     teams: TeamStore

@@ -1,11 +1,17 @@
-"""The addresses of the pages of accounts, devices, merchants and so on: made of references, never of identifiers."""
+"""The addresses of the pages of accounts, devices, merchants, payments and so on: made of references, never of
+identifiers."""
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import urlencode
 
 from fraudstream.console.access.references import References
+from fraudstream.console.explanations import Named
 from fraudstream.history.answers import PageKey
+
+_PAYMENT: Final = "payment"  # kind of the references to payments
+_PARTS: Final = 3
 
 
 class EntityAddresses:
@@ -19,6 +25,18 @@ class EntityAddresses:
         parameters = {} if before is None else {"before": f"{before.occurred_at_ms}~{before.event_id}"}
         query = f"?{urlencode(parameters)}" if parameters else ""
         return f"/history/{kind}/{self._references.reference(kind, value)}{query}"
+
+
+def payment_href(references: References, named: Named) -> str:
+    """The address of the page that explains a payment."""
+    return f"/payments/{references.reference(_PAYMENT, chr(10).join(named))}"
+
+
+def named_by(references: References, reference: str) -> Named | None:
+    """The payment in an address of `payment_href`; None if it was not made by it."""
+    value = references.value(_PAYMENT, reference)
+    parts = () if value is None else value.split("\n")
+    return Named(*parts) if len(parts) == _PARTS else None
 
 
 def parsed_before(text: str | None) -> PageKey | None:

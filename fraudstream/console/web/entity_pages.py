@@ -10,7 +10,8 @@ from fastapi.responses import Response
 from markupsafe import Markup
 
 from fraudstream.console.access.past_masking import PastMasking
-from fraudstream.console.access.references import PSEUDONYM_KINDS
+from fraudstream.console.access.references import PSEUDONYM_KINDS, References
+from fraudstream.console.explanations import Named
 from fraudstream.console.past import DAYS, KINDS, NETWORK_DAYS, RECENT_MAX, CasePast, EntityPast
 from fraudstream.console.plots.network_graph import network_graph
 from fraudstream.console.plots.place_map import place_map
@@ -18,7 +19,7 @@ from fraudstream.console.plots.timeline import timeline
 from fraudstream.console.shown_text import plain_value
 from fraudstream.console.web.auditing import note_view
 from fraudstream.console.web.console import console_of
-from fraudstream.console.web.entity_address import EntityAddresses, parsed_before
+from fraudstream.console.web.entity_address import EntityAddresses, parsed_before, payment_href
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.rendering import page, words_for
 from fraudstream.console.web.visitors import Visitor, permitted
@@ -67,10 +68,11 @@ class Cell(NamedTuple):
 
 
 class PastTable(NamedTuple):
-    """A page of payments: the names of the fields that at least one has, and the fields of each."""
+    """A page of payments: the names of the fields that at least one has, and each with its fields and the address of
+    its explanation."""
 
     columns: tuple[str, ...]
-    lines: tuple[tuple[PastPayment, Mapping[str, Cell]], ...]
+    lines: tuple[tuple[PastPayment, Mapping[str, Cell], str], ...]
 
 
 class Used(NamedTuple):
@@ -114,7 +116,7 @@ async def entity_page(
         "used": _used(found, masking, href),
         "accounts": _accounts(found, masking, href),
         "drawings": drawings_of(request, found, masking),
-        "table": table_of(found.rows, column_of(kind), masking, href),
+        "table": table_of(found.rows, column_of(kind), masking, console.references),
         "next_href": None if found.next_before is None else href(kind, value, found.next_before),
     }
     return page(request, "entity.html", visitor, values)
@@ -180,14 +182,16 @@ def _shown_since_ms(past: EntityPast | CasePast) -> int:
     return max(past.since_ms, oldest_ms // DAY_MS * DAY_MS)
 
 
-def table_of(payments: Sequence[PastPayment], common: str, masking: PastMasking, href: Href) -> PastTable:
+def table_of(payments: Sequence[PastPayment], common: str, masking: PastMasking, references: References) -> PastTable:
     """The table of a page of payments. `common`: the field that is the same in all of them, and is left out."""
-    lines = []
+    lines, href = [], EntityAddresses(references).href
     for payment in payments:
         shown = masking.payment(payment)
         links = {name: href(kind, value) for name, kind in LINKED_FIELDS.items() if (value := _value(payment, name))}
-        lines.append((shown, {name: Cell(text, links.get(name)) for name, text in _fields(shown).items()}))
-    present = dict.fromkeys(name for _, fields in lines for name in fields if name != common)
+        cells = {name: Cell(text, links.get(name)) for name, text in _fields(shown).items()}
+        named = Named(payment.account_id, payment.event_id, payment.alert_id or "")
+        lines.append((shown, cells, payment_href(references, named)))
+    present = dict.fromkeys(name for _, fields, _ in lines for name in fields if name != common)
     first = [name for name in _FIRST_FIELDS if name in present]
     return PastTable((*first, *(name for name in present if name not in first)), tuple(lines))
 

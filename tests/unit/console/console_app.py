@@ -49,6 +49,7 @@ from fraudstream.console.alert_source import AlertSource
 from fraudstream.console.app import create_app
 from fraudstream.console.desk import CaseDesk
 from fraudstream.console.evidence import EvidenceDesk
+from fraudstream.console.explanations import Explanations
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
 from fraudstream.console.overview.desk import OverviewDesk
@@ -196,6 +197,7 @@ class ConsoleUnderTest:
         self.tokens = TokenStore(self.redis, lambda: self.now_ms)
         self.trials = Trials(TrialSettings([sys.executable, "-c", ""], {}), self.live, lambda: self.now_ms)
         library = RuleLibrary(self._read_in_force, self._read_artefacts, None, lambda: self.now_ms)
+        self.explanations = Explanations(self.trials.settings, library)
         console = Console(
             settings=ServerSettings(**settings),
             desk=self.desk,
@@ -207,6 +209,7 @@ class ConsoleUnderTest:
                 lambda: self.now_ms,
             ),
             lists=ListDesk(library, lambda: self.now_ms),
+            explanations=self.explanations,
             overview=OverviewDesk(self.index, self.live, ServerSettings(**settings).zone, lambda: self.now_ms),
             figures=FiguresDesk(PastDesk(None), self.live),
             rules=RuleDesk(
@@ -342,6 +345,7 @@ class ConsoleUnderTest:
     async def close(self) -> None:
         shutil.rmtree(self.files)
         await self.trials.close()
+        await self.explanations.close()
         async for key in self.redis.scan_iter(match="fraudstream:console:*"):
             await self.redis.delete(key)
         await self.view.clear()

@@ -54,6 +54,8 @@ ROUTES: dict[tuple[str, str], tuple[frozenset[str], int, bool]] = {
     ("POST", "/lists/{name}/{action}"): (DRAFTING, 404, False),  # the settings do not permit it
     ("GET", "/changes"): (SEEING_RULES, 200, False),
     ("POST", "/changes/restore"): (DRAFTING, 404, False),
+    ("GET", "/payments/{reference}"): (EVERYBODY, 200, False),
+    ("GET", "/cases/{case_id}/alerts/{alert_id}"): (EVERYBODY, 404, False),  # it has none
     ("GET", "/proposals/{proposal_id}"): (SEEING_RULES, 404, False),
     ("POST", "/proposals/{proposal_id}/refuse"): (SEEING_RULES, 404, False),
     ("POST", "/proposals/{proposal_id}/try"): (DRAFTING, 404, False),
