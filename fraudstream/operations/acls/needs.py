@@ -115,7 +115,10 @@ _TOPICS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
         ("alerts", "case-actions", "notice-answers", "cases"),
         ("cases", "case-answers", "case-actions", "notices", "payments", "dead-letters"),
     ),
-    "console": (("cases", "alerts", "case-answers", "audit", "controls", "payments"), ("case-actions", "audit")),
+    "console": (
+        ("cases", "alerts", "case-answers", "audit", "controls", "payments", "decisions", "dead-letters"),
+        ("case-actions", "audit"),
+    ),
     "gateway": (("replies",), ("payments",)),
     "bridge": ((), ("payments", "dead-letters")),
     "history": (("payments", "decisions"), ()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from axe_playwright_python.async_playwright import Axe
@@ -94,8 +94,8 @@ async def violations(page: Page) -> list[str]:
     ]
 
 
-async def put_rules_in_force(console: RunningConsole) -> None:
+async def put_rules_in_force(console: RunningConsole, files: Mapping[str, str] = RULE_FILES) -> None:
     brokers, controls = console.cluster.settings.brokers, controls_of(console.cluster)
     await apply_topics(brokers, [Topic(controls, 1, 1, {"cleanup.policy": "compact"})])
-    rule_set = compile_rule_set(RULE_FILES)
+    rule_set = compile_rule_set(files)
     await keep(ControlsTopic(brokers, controls, idempotent=False), rule_set_records(rule_set.digest, rule_set.files))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -40,8 +40,9 @@ class RunningConsole:
 
 
 @asynccontextmanager
-async def running_console(cluster: CaseCluster, log: Path) -> AsyncIterator[RunningConsole]:
-    """The console of a cluster whose topics exist, up to date. Asserts that it stops in order."""
+async def running_console(cluster: CaseCluster, log: Path, more: Sequence[str] = ()) -> AsyncIterator[RunningConsole]:
+    """The console of a cluster whose topics exist, up to date. `more`: flags that replace settings of it. Asserts that
+    it stops in order."""
     s, history = cluster.settings, log.parent / "history"
     audit_topic = f"{s.cases_topic}-audit"
     settings = {
@@ -67,7 +68,7 @@ async def running_console(cluster: CaseCluster, log: Path) -> AsyncIterator[Runn
     await view.clear()
     agent = CaseAgent(s, view=CaseView(s.redis_url))
     await agent.start()
-    process = ChildProcess([sys.executable, "-m", "fraudstream.cli.main", "console", *flags], log)
+    process = ChildProcess([sys.executable, "-m", "fraudstream.cli.main", "console", *flags, *more], log)
     try:
         await process.logs("the queue is up to date")
         yield RunningConsole(_url_in(log), process.pid, cluster, UserStore(redis), view, history)

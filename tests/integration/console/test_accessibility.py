@@ -32,7 +32,13 @@ VISITS: Final[Mapping[str, tuple[str, ...]]] = {
     "/rules/new": ("/rules/new",),
     "/rules/{typology}/{rule}": (f"/rules/{RULE}",),
     "/rules/{typology}/{rule}/draft": (f"/rules/{RULE}/draft",),
-    "/proposals/{proposal_id}": ("{proposal}",),
+    "/rules/thresholds": ("/rules/thresholds",),
+    "/lists": ("/lists",),
+    "/lists/{name}": ("/lists/stolen_devices",),
+    "/changes": ("/changes",),
+    "/cases/{case_id}/alerts/{alert_id}": ("{alert}",),
+    "/payments/{reference}": ("{payment}",),
+    "/proposals/{proposal_id}": ("{proposal}", "{listed}"),
     "/trials/{trial_id}": ("{trial}",),
     "/audit": ("/audit", "/audit?actor=nobody"),
     "/users": ("/users",),
@@ -83,12 +89,21 @@ async def dialog_violations(page: Page) -> list[str]:
 
 
 async def found_addresses(ann: Analyst) -> dict[str, str]:
-    """The addresses of pages that have an id: of a case, its account, a proposal and a trial of a draft."""
+    """The addresses of pages that have an id: of a case, its account and payments, of proposals, and of a trial."""
     page = ann.page
     await page.goto("/")
     found = {"case": await page.locator(CASE).first.get_attribute("href") or ""}
     await page.goto(found["case"])
     found["entity"] = await page.locator("h1 a").get_attribute("href") or ""
+    found["alert"] = await page.locator("#payments th a").first.get_attribute("href") or ""
+    await page.goto(found["entity"])
+    found["payment"] = await page.locator("#payments th a").first.get_attribute("href") or ""
+    await page.goto("/lists/stolen_devices")
+    await page.locator("[name=values]").fill("phone")
+    await page.locator("form[action$='/add'] [name=note]").fill("stolen")
+    await page.locator("form[action$='/add'] button").click()
+    await page.wait_for_url("**/proposals/*")
+    found["listed"] = page.url
     for name, button in (("proposal", "propose"), ("trial", "test")):
         await page.goto(f"/rules/{RULE}/draft")
         await page.locator(f"[formaction$='/{button}']").click()
