@@ -55,6 +55,7 @@ async def running_console(cluster: CaseCluster, log: Path, more: Sequence[str] =
         "history.directory": history,
         "evidence.directory": log.parent / "evidence",
         "evidence.file_bytes_max": FILE_BYTES_MAX,
+        "topics.payments": s.payments_topic,
         "topics.alerts": s.alerts_topic,
         "topics.case_actions": s.case_actions_topic,
         "topics.case_answers": s.case_answers_topic,

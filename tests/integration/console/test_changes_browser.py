@@ -1,16 +1,17 @@
-"""Lists in a real Chromium: an author proposes a value, an approver puts it on the list and rolls it back."""
+"""Changes in a real Chromium: an author proposes values and thresholds, an approver puts a value on a list and rolls it
+back."""
 
 from __future__ import annotations
 
 import pytest
 
-from fraudstream.engine.rule_set import compile_rule_set
 from tests.integration.console.browser import Analyst, analyst, put_rules_in_force, violations
 from tests.integration.console.running_console import RunningConsole
 from tests.unit.console.console_app import RULE_FILES
 
 pytestmark = pytest.mark.browser
 LIST = "/lists/stolen_devices"
+SCORE = "threshold: 0.9\nparts: [{part: busy, weight: 0.5, value: account.payments_1d, from: 1, to: 3}]\n"
 DEVICE = "device-77aa88bb"
 
 
@@ -30,8 +31,25 @@ async def approved(bob: Analyst, path: str) -> None:
     await bob.sees("#trial .message", "The list is changed.")
 
 
-async def test_a_value_is_put_on_a_list_and_rolled_back(console: RunningConsole, chromium: str) -> None:
-    await put_rules_in_force(console)
+async def thresholds_are_proposed(ann: Analyst) -> None:
+    await ann.page.goto("/models")
+    await ann.page.locator("[name=value]").fill("0.75")
+    await no_faults(ann)
+    await ann.page.get_by_role("button", name="Ask for approval").click()
+    await ann.sees("#changes", "+threshold: 0.75")
+    await ann.page.goto("/rules/thresholds")
+    await ann.page.get_by_label("Number 1 of takeover/new_device").fill("1_500")
+    await no_faults(ann)
+    await ann.press("Enter")
+    await ann.page.wait_for_url("**/rules/takeover/new_device/draft")
+    await ann.sees("#faults", "No faults.")
+    assert "amount > 1_500" in await ann.page.locator("[name=rule_text]").input_value()
+
+
+async def test_values_of_lists_and_thresholds_are_proposed_approved_and_rolled_back(
+    console: RunningConsole, chromium: str
+) -> None:
+    await put_rules_in_force(console, {**RULE_FILES, "score.yaml": SCORE})
     await console.add_user("ann", "rule_author")
     await console.add_user("bob", "approver")
     async with (
@@ -68,26 +86,4 @@ async def test_a_value_is_put_on_a_list_and_rolled_back(console: RunningConsole,
         await approved(bob, ann.page.url)
         await ann.page.goto(LIST)
         await ann.sees("main", "There is no such entry.")
-
-
-async def test_the_threshold_of_the_score_is_proposed_and_rules_show_their_numbers(
-    console: RunningConsole, chromium: str
-) -> None:
-    score = "threshold: 0.9\nparts: [{part: busy, weight: 0.5, value: account.payments_1d, from: 1, to: 3}]\n"
-    rules = compile_rule_set({**RULE_FILES, "score.yaml": score})
-    await put_rules_in_force(console, rules.files)
-    await console.add_user("ann", "rule_author")
-    async with analyst(chromium, base_url=console.url) as ann:
-        await ann.log_in(console.url, "ann")
-        await ann.page.goto("/models")
-        await ann.page.locator("[name=value]").fill("0.75")
-        await no_faults(ann)
-        await ann.page.get_by_role("button", name="Ask for approval").click()
-        await ann.sees("#changes", "+threshold: 0.75")
-        await ann.page.goto("/rules/thresholds")
-        await ann.page.get_by_label("Number 1 of takeover/new_device").fill("1_500")
-        await no_faults(ann)
-        await ann.press("Enter")
-        await ann.page.wait_for_url("**/rules/takeover/new_device/draft")
-        await ann.sees("#faults", "No faults.")
-        assert "amount > 1_500" in await ann.page.locator("[name=rule_text]").input_value()
+        await thresholds_are_proposed(ann)
