@@ -59,6 +59,7 @@ async def test_values_of_lists_and_thresholds_are_proposed_approved_and_rolled_b
         await ann.log_in(console.url, "ann")
         await bob.log_in(console.url, "bob")
         await ann.page.get_by_role("link", name="Lists").click()
+        await ann.page.wait_for_url("**/lists")
         await ann.press("j", "j", "Enter")  # the second list, by keyboard
         await ann.sees("h1", "stolen_devices")
         await ann.page.locator("[name=values]").fill(DEVICE)

@@ -252,11 +252,13 @@ async def test_a_proposal_says_how_many_payments_carry_the_value(console: Consol
             payment(3, "acc-3", at_ms=T0 + 2 * DAY, device_id=OTHER),
         ],
     )
-    reader = HistoryReader(tmp_path)
+    empty, reader = HistoryReader(tmp_path / "empty"), HistoryReader(tmp_path)
     desk = PastDesk(reader)
     client = await console.logged_in("ann", "senior")
     path = await proposed(client)
     assert "has no history store" in (await client.get(path)).text
+    console.use_past(PastDesk(empty))
+    assert "The history has no payments yet." in (await client.get(path)).text
     console.use_past(desk)
     page = re.sub(r"<[^>]*>", "", (await client.get(path)).text)
     assert "On the newest day of the history (2026-03-06 00:00:00): 2. Accounts: 2." in page
@@ -264,3 +266,4 @@ async def test_a_proposal_says_how_many_payments_carry_the_value(console: Consol
     assert "Since 2026-02-05 00:00:00: 3. Accounts: 2." in page
     await desk.close()
     reader.close()
+    empty.close()
