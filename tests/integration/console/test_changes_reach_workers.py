@@ -146,4 +146,9 @@ async def test_a_running_worker_applies_what_is_changed_in_the_console(
     await approved(await post(ann, "/changes/restore", rule_set=DIGEST, note="too many alerts"))
     restored = await decided(3, "60.00")
     assert (restored.outcome, restored.rule_set) == ("allow", DIGEST)
+    history = re.sub(r"<[^>]*>", "", (await ann.get("/changes")).text)
+    assert f"Rule set {DIGEST} is in force" in history
+    assert (
+        "test/large, proposed by ann: more" in history.partition("Earlier rule sets")[2]
+    )  # with its author and reason
     await asyncio.gather(ann.aclose(), bob.aclose())

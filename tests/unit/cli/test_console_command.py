@@ -239,6 +239,16 @@ def test_half_a_certificate_and_an_unknown_zone_are_refused() -> None:
         ConsoleSettings(time_zone="Mars/Olympus").server_settings()
 
 
+def test_the_changes_that_need_a_second_person_are_named_by_their_kind() -> None:
+    found = {
+        text: ConsoleSettings(four_eyes=text).server_settings().four_eyes for text in ("", " lists", "lists,rules")
+    }
+    assert found == {"": (), " lists": ("lists",), "lists,rules": ("rules", "lists")}
+    assert ConsoleSettings().server_settings().four_eyes == ("rules", "lists")
+    with pytest.raises(Failure, match=r"there is no 'models'\. Choose from: rules, lists"):
+        ConsoleSettings(four_eyes="rules, models").server_settings()
+
+
 def test_a_user_gets_another_role_and_team_and_their_sessions_end(user: Command) -> None:
     user("add", "ann", "--role", "analyst")
     user("set", "cards", "--queue", "cards", what="team")
