@@ -89,7 +89,7 @@ bench: install ## throughput and latency beside the floor and plain Faust
 
 # With hashes: pip refuses a file that is not the one that was locked.
 COMPILE_LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
-SERVED = --extra console --extra formats --extra gateway --extra history
+SERVED = --extra console --extra formats --extra gateway --extra history --extra telemetry
 EVERYTHING = $(SERVED) --extra embedded --group build
 
 lock: install ## resolve the lock files again from pyproject.toml

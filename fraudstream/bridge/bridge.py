@@ -24,6 +24,7 @@ from aiokafka.errors import KafkaError
 
 from fraudstream.bridge.conversion import ConvertedMessage, Message, MessageConverter
 from fraudstream.bridge.failure import BridgeError, bridge_error
+from fraudstream.bridge.message_traces import MessageTraces
 from fraudstream.bridge.observer import Observer, Unobserved
 from fraudstream.bridge.schema_registry import RegistryError
 from fraudstream.bridge.settings import BridgeSettings
@@ -32,6 +33,7 @@ from fraudstream.contracts.dead_letter import dead_letter
 from fraudstream.contracts.headers import source_header
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.partitions import partitions_of
+from fraudstream.tracing.ports import UNTRACED, Span, Tracer
 
 POLL_MS: Final = 200
 RECORDS_MAX: Final = 500
@@ -44,10 +46,18 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class Bridge(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    """Reads `settings.source_topic` and writes what `converter` makes of it. `observer`: metrics."""
+    """Reads `settings.source_topic` and writes what `converter` makes of it. `observer`: metrics. `tracer`: of messages
+    whose traces are sampled."""
 
-    def __init__(self, settings: BridgeSettings, converter: MessageConverter, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        settings: BridgeSettings,
+        converter: MessageConverter,
+        observer: Observer | None = None,
+        tracer: Tracer = UNTRACED,
+    ) -> None:
         self._settings, self._converter = settings, converter
+        self._traces = MessageTraces(tracer, settings.group)
         self._observer = observer or Unobserved()
         self._step = asyncio.Lock()  # held while messages are handled: a revocation waits for the end of the step
         self._assigned: set[TopicPartition] = set()
@@ -139,37 +149,41 @@ class Bridge(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
     async def _handle(self, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """One step."""
         began_s = time.monotonic()
+        spans = self._traces.begin(tp, records)
         messages = [Message(record.value, record.timestamp) for record in records]
         converted = await asyncio.to_thread(self._converter.convert, messages)
         outgoing: list[OutputRecord] = []
-        refused: Counter[str] = Counter()
+        reasons: dict[int, str] = {}  # of refusals, by the offset of the message
         payments = excluded = 0
         for record, result in zip(records, converted, strict=True):
-            outgoing += self._outgoing(tp, record, result)
+            outgoing += self._outgoing(tp, record, result, spans.get(record.offset))
             payments += len(result.payments)
             excluded += result.excluded
             if (refusal := result.refusal()) is not None:
-                refused[refusal.reason] += 1
+                reasons[record.offset] = refusal.reason
         next_offset = records[-1].offset + 1
         await self._writer.write(tp.partition, outgoing, next_offset)
+        for offset, span in spans.items():
+            span.end(error=reasons.get(offset))
         self._positions[tp] = next_offset
         self._observer.on_step(
             tp.partition,
             messages=len(records),
             payments=payments,
             excluded=excluded,
-            refused=refused,
+            refused=Counter(reasons.values()),
             seconds=time.monotonic() - began_s,
         )
         self._observer.on_lag(tp.partition, lag=max((self._consumer.highwater(tp) or 0) - next_offset, 0))
 
     def _outgoing(
-        self, tp: TopicPartition, record: ConsumerRecord[bytes, bytes], result: ConvertedMessage
+        self, tp: TopicPartition, record: ConsumerRecord[bytes, bytes], result: ConvertedMessage, span: Span | None
     ) -> list[OutputRecord]:
-        """The payments of a message, and its dead letter if a part of it was refused."""
+        """The payments of a message, and its dead letter if a part of it was refused. `span`: of the message."""
         settings = self._settings
+        trace = () if span is None else span.context.headers()
         outgoing = [
-            OutputRecord(settings.payments_topic, payment.account_id.encode(), _encode(payment))
+            OutputRecord(settings.payments_topic, payment.account_id.encode(), _encode(payment), trace)
             for payment in result.payments
         ]
         refusal = result.refusal()

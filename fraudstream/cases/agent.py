@@ -57,6 +57,7 @@ from fraudstream.kafka.offset_gaps import OffsetGaps
 from fraudstream.kafka.open_transactions import OpenTransactions
 from fraudstream.kafka.outage_logger import OutageLogger
 from fraudstream.kafka.permissions import denial
+from fraudstream.tracing.ports import UNTRACED, Tracer
 
 POLL_MS: Final = 200
 RECORDS_MAX: Final = 200
@@ -76,7 +77,8 @@ class CaseAgent(Service):
     is the error that ended it.
 
     `observer`: metrics. `view`: the view in Redis, by default that of `settings.redis_url`. `now_ms`: the clock of
-    timers, ms since the epoch. `absences`: who gets no case, by default those in `settings.redis_url`.
+    timers, ms since the epoch. `absences`: who gets no case, by default those in `settings.redis_url`. `tracer`: of the
+    alerts whose traces are sampled.
     """
 
     logger = mode_log
@@ -88,11 +90,13 @@ class CaseAgent(Service):
         view: CaseView | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         absences: AbsenceStore | None = None,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         super().__init__()
         self._now_ms = now_ms
         self._settings = settings
         self._observer = observer or Unobserved()
+        self._tracer = tracer
         self._view = view or CaseView(settings.redis_url)
         self._absences = AbsenceReader(absences or AbsenceStore.at(settings.redis_url), settings.policy)
         self._case_log = CaseLog(settings.brokers, settings.cases_topic, settings.fetch_wait_ms, settings.fenced)
@@ -149,6 +153,7 @@ class CaseAgent(Service):
             self._view_writer,
             self._observer,
             fail=self.crash,
+            tracer=self._tracer,
         )
         processors = self._assignment.processors
         self._logs = logs = CaseLogs(settings, consumer, processors)

@@ -26,6 +26,7 @@ from fraudstream.cases.record import Position
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view_writer import ViewWriter
 from fraudstream.kafka.outage_logger import LOG_INTERVAL_S
+from fraudstream.tracing.ports import UNTRACED, Tracer
 
 RECOVERIES_AT_ONCE: Final = 8  # each opens a consumer and, with fencing, a producer of its own
 
@@ -67,12 +68,13 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         view_writer: ViewWriter,
         observer: Observer,
         fail: Fail,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self.processors: dict[int, CaseProcessor] = {}
         self.step = asyncio.Lock()
         self._settings, self._input_ids = settings, tuple(input_ids)
         self._consumer, self._emission, self._case_log = consumer, emission, case_log
-        self._view_writer, self._observer, self._fail = view_writer, observer, fail
+        self._view_writer, self._observer, self._fail, self._tracer = view_writer, observer, fail, tracer
         self._assigned: frozenset[int] = frozenset()
         self._committed: dict[TopicPartition, int] = {}
         self._progress_logged_at_s = 0.0
@@ -151,7 +153,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         except IllegalStateError:  # no longer assigned
             return
         self.processors[partition] = CaseProcessor(
-            partition, store, position, self._settings, self._emission, self._view_writer, self._observer
+            partition, store, position, self._settings, self._emission, self._view_writer, self._observer, self._tracer
         )
         seconds = time.monotonic() - started_s
         message = "partition %d: recovered %d open cases in %.1f s, resuming at offset %d of alerts, %d of actions"

@@ -17,6 +17,7 @@ import msgspec
 from aiokafka import ConsumerRecord
 from msgspec.structs import replace
 
+from fraudstream.cases.alert_traces import AlertTraces
 from fraudstream.cases.amounts import AlertError
 from fraudstream.cases.answer import answer_of
 from fraudstream.cases.emission import PlainEmission
@@ -43,6 +44,8 @@ from fraudstream.contracts.control_characters import control_character_path
 from fraudstream.contracts.dead_letter import ReasonCode, dead_letter
 from fraudstream.contracts.headers import LABEL_HEADER
 from fraudstream.contracts.undecodable import UNDECODABLE
+from fraudstream.tracing.context import TraceContext
+from fraudstream.tracing.ports import UNTRACED, Span, Tracer
 
 _alert = msgspec.json.Decoder(Alert)
 _action = msgspec.json.Decoder(CaseAction)
@@ -56,7 +59,7 @@ class CaseProcessor:
     """Processes one partition.
 
     `store`: the partition's cases. `position`: the offsets after the last input whose results are durable. `emission`
-    writes to Kafka, `view` to Redis.
+    writes to Kafka, `view` to Redis. `tracer`: of the alerts whose traces are sampled.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class CaseProcessor:
         emission: PlainEmission,
         view: ViewWriter,
         observer: Observer,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self.position = position
         self._ahead = position  # after the last input that was processed
@@ -83,6 +87,7 @@ class CaseProcessor:
         self._emission = emission
         self._view = view
         self._observer = observer
+        self._traces = AlertTraces(settings, partition, tracer)
 
     def handle(self, record: Record) -> None:
         """Handle a record of one of the input topics."""
@@ -96,6 +101,10 @@ class CaseProcessor:
     def alert(self, record: Record) -> None:
         """Group the alert in `record` into a case."""
         self._ahead = replace(self._ahead, alerts=record.offset + 1)
+        with self._traces.handling(record) as span:
+            self._alert(record, span)
+
+    def _alert(self, record: Record, span: Span | None) -> None:
         alert = self._decoded(_alert, record)
         if alert is None:
             return
@@ -110,7 +119,7 @@ class CaseProcessor:
                 log.error("alert %s of %s was repeated with a different verdict", alert.alert_id, alert.account_id)
                 self._notifications.append(partial(self._observer.on_mismatch, self._partition))
             return
-        self._collect(held)
+        self._collect(held, trace=self._traces.of_case(span, held.case))
         opened = held.case.version == 1
         on_alert = partial(self._observer.on_alert, self._partition, severity=alert.severity, opened=opened)
         self._notifications.append(on_alert)
@@ -193,6 +202,7 @@ class CaseProcessor:
             self._view.put(self._partition, self._changed, offset)
             self._observer.on_open_cases(self._partition, cases=self._store.open_cases)
             self._observer.on_service_levels(self._partition, levels=self._store.service_levels)
+        self._traces.end()
         for notify in self._notifications:
             notify()
         self.position = self._ahead
@@ -205,10 +215,11 @@ class CaseProcessor:
             return self._cases
         return [*self._cases, position_record(self._settings.cases_topic, self._partition, self._ahead)]
 
-    def _collect(self, held: Held, *, with_next: bool = False) -> None:
-        """Collect a case that was changed. `with_next`: the same action has changed the next one, too."""
-        topic = self._settings.cases_topic
-        self._cases.append(case_record(topic, self._partition, held, self._ahead, with_next=with_next))
+    def _collect(self, held: Held, *, with_next: bool = False, trace: TraceContext | None = None) -> None:
+        """Collect a case that was changed. `with_next`: the same action has changed the next one, too. `trace`: that
+        the alert which changed it belongs to."""
+        record = case_record(self._settings.cases_topic, self._partition, held, self._ahead, with_next=with_next)
+        self._cases.append(record if trace is None else record.in_trace(trace))
         self._changed.append(held.case)
 
     def _collect_removal(self, erased: ErasedCase, reason: str) -> None:

@@ -8,7 +8,8 @@ A worker with one stage keeps an account's alerts in the partition of its paymen
 uses; in a chain they are where Kafka's default partitioner puts them. So an action must be published to the partition
 of its case, which the view names.
 
-Headers: `position` (JSON, `Position`), `memo` (JSON, `held.Memo`). Consumers of cases need neither.
+Headers: `position` (JSON, `Position`), `memo` (JSON, `held.Memo`). Consumers of cases need neither. A case that an
+alert with a sampled trace has changed has `traceparent`, too.
 
 A case that has left (`cases.retention`, or erased) has a record without a value, which compaction removes together with
 all earlier ones, and with them the positions that they held. So a record of the key `position`, whose value is the
@@ -27,6 +28,7 @@ from fraudstream.contracts import Case
 from fraudstream.contracts.case import POSITION_KEY
 from fraudstream.contracts.headers import ORIGIN_HEADER, SOURCE_HEADER, version_of
 from fraudstream.contracts.headers import source_of as headers_source
+from fraudstream.tracing.context import TraceContext
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -65,6 +67,10 @@ class CaseRecord(NamedTuple):
     headers: Headers = ()
     partition: int | None = None
     with_next: bool = False
+
+    def in_trace(self, context: TraceContext) -> CaseRecord:
+        """The record with the headers of a trace."""
+        return self._replace(headers=(*self.headers, *context.headers()))
 
 
 def case_record(topic: str, partition: int, held: Held, position: Position, *, with_next: bool = False) -> CaseRecord:

@@ -13,6 +13,7 @@ from fraudstream.cli import metrics_port
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.format_services import format_services
 from fraudstream.cli.settings import Settings
+from fraudstream.cli.tracing import tracing
 from fraudstream.supervision import exit_codes
 
 if TYPE_CHECKING:
@@ -65,8 +66,11 @@ def run_bridge(settings: Settings, mappings: Sequence[Mapping], *, once: bool, a
     bridge = bridge_settings(settings, letter_values=not holds_cards)
     telemetry = BridgeTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
     log.info("turning %s of %s into payments on %s", ", ".join(converter.formats), bridge.source_topic, bridge.brokers)
-    with metrics_port.metrics_served(settings, "metrics.bridge_port", telemetry):
-        asyncio.run(_serve(Bridge(bridge, converter, telemetry), once))
+    with (
+        metrics_port.metrics_served(settings, "metrics.bridge_port", telemetry),
+        tracing(settings, "bridge", telemetry.spans) as tracer,
+    ):
+        asyncio.run(_serve(Bridge(bridge, converter, telemetry, tracer), once))
     return exit_codes.DONE
 
 

@@ -14,12 +14,14 @@ from fraudstream.cli import metrics_port
 from fraudstream.cli.case_view import open_view
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Settings
+from fraudstream.cli.tracing import tracing
 from fraudstream.supervision import exit_codes
 
 if TYPE_CHECKING:
     from fraudstream.cases.policy import CasePolicy
     from fraudstream.cases.settings import AgentSettings
     from fraudstream.telemetry.cases import CasesTelemetry
+    from fraudstream.tracing.ports import Tracer
 
 STOP_S_MAX: Final = 20.0  # 10 s for the current step, 3 s for the view, the rest to leave the group
 
@@ -79,11 +81,14 @@ def run_agent(settings: Settings, *, as_json: bool, rebuild_view: bool) -> int:
     agent = msgspec.structs.replace(agent_settings(settings), policy=case_policy(settings))
     set_up_logs(settings.log.level, "json" if as_json else "human")
     telemetry = CasesTelemetry(CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode))
-    with metrics_port.metrics_served(settings, "metrics.cases_port", telemetry):
-        return asyncio.run(_serve(agent, telemetry, rebuild_view))
+    with (
+        metrics_port.metrics_served(settings, "metrics.cases_port", telemetry),
+        tracing(settings, "cases", telemetry.spans) as tracer,
+    ):
+        return asyncio.run(_serve(agent, telemetry, rebuild_view, tracer))
 
 
-async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_view: bool) -> int:
+async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_view: bool, tracer: Tracer) -> int:
     """Run the agent until a signal or its failure."""
     from aiokafka.errors import KafkaError
     from redis import RedisError
@@ -99,7 +104,7 @@ async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_vie
             await view.clear()
         except (RedisError, OSError) as error:
             raise Failure(f"the view cannot be emptied: {redis_error_text(error)}.") from error
-    agent = CaseAgent(settings, telemetry, view)
+    agent = CaseAgent(settings, telemetry, view, tracer=tracer)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

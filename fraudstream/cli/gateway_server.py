@@ -14,6 +14,7 @@ from fraudstream.cli import metrics_port
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.listener import listener_at
 from fraudstream.cli.settings import Settings
+from fraudstream.cli.tracing import tracing
 from fraudstream.contracts.error_text import error_text
 from fraudstream.supervision import exit_codes
 
@@ -48,7 +49,10 @@ def run_server(settings: Settings, *, as_json: bool) -> int:
             where = f"{gateway.replies_topic}-{partition}"
             log.info("gateway at %s, its replies in %s", address, where)
 
-        with metrics_port.metrics_served(settings, "metrics.gateway_port", telemetry):
+        with (
+            metrics_port.metrics_served(settings, "metrics.gateway_port", telemetry),
+            tracing(settings, "gateway", telemetry.spans) as tracer,
+        ):
             try:
                 _loop_run(
                     serve(
@@ -59,6 +63,7 @@ def run_server(settings: Settings, *, as_json: bool) -> int:
                         listener=listener,
                         observer=telemetry,
                         on_serving=on_serving,
+                        tracer=tracer,
                     )
                 )
             except ClientsError as error:

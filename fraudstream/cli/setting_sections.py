@@ -20,6 +20,7 @@ from fraudstream.cli.redis_settings import RedisSettings
 from fraudstream.cli.registry_settings import RegistrySection
 from fraudstream.cli.secret_file import secret_of_file
 from fraudstream.cli.signature_settings import SignaturesSettings
+from fraudstream.cli.telemetry_settings import TelemetrySettings
 from fraudstream.cli.webhook_settings import WebhookSettings
 from fraudstream.contracts.duration import parse_duration
 from fraudstream.contracts.hidden_fields import repr_without
@@ -339,6 +340,7 @@ class Settings(msgspec.Struct, frozen=True):
     compression: CompressionSettings = CompressionSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     rules: RulesSettings = RulesSettings()
     cache: CacheSettings = CacheSettings()
     topics: TopicsSettings = TopicsSettings()
@@ -364,6 +366,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "compression": CompressionSettings,
     "metrics": MetricsSettings,
     "log": LogSettings,
+    "telemetry": TelemetrySettings,
     "rules": RulesSettings,
     "cache": CacheSettings,
     "topics": TopicsSettings,

@@ -10,6 +10,7 @@ from fraudstream import __version__
 from fraudstream.cli import metrics_port
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import ALL_STAGES, Settings, add_setting
+from fraudstream.cli.tracing import tracing
 
 if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
@@ -91,9 +92,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     telemetry = WorkerTelemetry(
         CollectorRegistry(), version=__version__, reasons=get_args(ReasonCode), label_causes=CAUSES
     )
-    with metrics_port.metrics_served(settings, "metrics.port", telemetry):
+    with (
+        metrics_port.metrics_served(settings, "metrics.port", telemetry),
+        tracing(settings, "worker", telemetry.spans) as tracer,
+    ):
         try:
-            run_worker(stream_settings(settings), engine, telemetry, [telemetry.watchdog])
+            run_worker(stream_settings(settings), engine, telemetry, [telemetry.watchdog], tracer)
         except WorkerFailure as failure:
             raise Failure(failure.sentence, exit_code(failure)) from failure
     return 0

@@ -19,10 +19,12 @@ from fraudstream.contracts.headers import (
     TYPE_HEADER,
 )
 from fraudstream.engine.arrays import BoolArray, Int64Array, UInt8Array
+from fraudstream.tracing.context import TRACEPARENT_CHARACTERS, TRACEPARENT_HEADER
 
 # Bits of `RecordHeaders.kind`. COPY: the record is a copy from another partition of its log. REPLY: its publisher waits
-# for the answer on a topic of its own.
-LABEL, CONTROL, BACKFILLED, COPY, REPLY = 1, 2, 4, 8, 16
+# for the answer on a topic of its own. TRACED: its header `traceparent` has the flag `sampled`; whether the rest of it
+# is valid is not looked at here.
+LABEL, CONTROL, BACKFILLED, COPY, REPLY, TRACED = 1, 2, 4, 8, 16, 32
 MISSING: Final = -1
 
 _PARTITION, _OFFSET = np.int64(1 << 31), np.int64(1 << 62)  # the numbers in a source are less than these
@@ -65,6 +67,7 @@ _TYPE, _LABEL, _CONTROL = _constant(TYPE_HEADER.encode()), _constant(LABEL_HEADE
 _BACKFILLED, _COPY = _constant(BACKFILLED_HEADER[0].encode()), _constant(REPARTITIONED_HEADER.encode())
 _SOURCE, _FEATURES = _constant(SOURCE_HEADER.encode()), _constant(FEATURES_HEADER.encode())
 _REPLY = _constant(REPLY_TOPIC_HEADER.encode())
+_TRACEPARENT = _constant(TRACEPARENT_HEADER.encode())
 
 
 @entry_point
@@ -99,6 +102,8 @@ def read_headers(buffer: UInt8Array, headers_at: Int64Array, headers_count: Int6
                 kind |= COPY
             elif _is(buffer, name, size, _REPLY):
                 kind |= REPLY
+            elif _is(buffer, name, size, _TRACEPARENT):
+                kind = kind | TRACED if _is_sampled(buffer, value, length) else kind & ~TRACED
         headers.kind[i] = kind
         headers.partition[i], headers.offset[i] = _numbers(buffer, headers.source_at[i], headers.source_length[i])
 
@@ -112,6 +117,15 @@ def _is(buffer: UInt8Array, at: int, length: int, constant: tuple[np.uint64, np.
     if size <= 8:
         return bool(load_word(buffer, at) & _mask(size) == low)
     return bool(load_word(buffer, at) == low and load_word(buffer, at + 8) & _mask(size - 8) == high)
+
+
+@jit
+def _is_sampled(buffer: UInt8Array, at: int, length: int) -> bool:
+    """Whether the last digit of the flags in a `traceparent`, hexadecimal and in lower case, is odd."""
+    if length < TRACEPARENT_CHARACTERS:
+        return False
+    digit = np.int64(buffer[at + TRACEPARENT_CHARACTERS - 1])
+    return bool((digit ^ (digit >> 6)) & 1)  # the code of 0 is even, that of a is odd
 
 
 @jit

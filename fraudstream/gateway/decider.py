@@ -20,6 +20,7 @@ from fraudstream.gateway.kept_decisions import KeptDecisions
 from fraudstream.gateway.publisher import PaymentPublisher, checked
 from fraudstream.gateway.settings import GatewaySettings
 from fraudstream.gateway.submission import TIMEOUT, Answer, Decided, Refusal, Submission, Unanswered, read_answer
+from fraudstream.tracing.context import TraceContext
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,8 @@ log = logging.getLogger(__name__)
 class ObservesDecisions(Protocol):
     """What the gateway reports about payments."""
 
-    def on_answer(self, outcome: str, seconds: float) -> None:
-        """A payment was answered, `refused`, or with this outcome."""
+    def on_answer(self, outcome: str, seconds: float, trace_id: str | None = None) -> None:
+        """A payment was answered, `refused`, or with this outcome. `trace_id`: if its trace is recorded."""
 
     def on_late_reply(self) -> None:
         """A decision came after its deadline, or before this gateway was started."""
@@ -63,11 +64,12 @@ class Decider:
         return len(self._pending) + payments <= limit and self._publisher.waiting + payments <= limit
 
     async def decide(
-        self, values: Sequence[bytes], client: bytes, deadline_ms: int
+        self, values: Sequence[bytes], client: bytes, deadline_ms: int, trace: TraceContext | None = None
     ) -> list[Decided | Refusal | Unanswered]:
-        """The answers to payments, in order, after `deadline_ms` at the latest. `client`: of `client_digest`."""
+        """The answers to payments, in order, after `deadline_ms` at the latest. `client`: of `client_digest`. `trace`:
+        of the request, if its trace is recorded."""
         began_s = time.perf_counter()
-        submissions = [Submission(value, client, self._ids.new(client)) for value in values]
+        submissions = [Submission(value, client, self._ids.new(client), trace) for value in values]
         for submission in submissions:
             self._pending[submission.correlation] = submission
         self._publisher.put(submissions)
@@ -80,12 +82,13 @@ class Decider:
         return [self._answer(submission, deadline_ms, seconds) for submission in submissions]
 
     def _answer(self, submission: Submission, deadline_ms: int, seconds: float) -> Decided | Refusal | Unanswered:
+        trace_id = None if submission.trace is None else submission.trace.trace_id
         if submission.answer.done() and not submission.answer.cancelled():
             answer = submission.answer.result()
-            self._observer.on_answer(answer.outcome if isinstance(answer, Decided) else "refused", seconds)
+            self._observer.on_answer(answer.outcome if isinstance(answer, Decided) else "refused", seconds, trace_id)
             return answer
         submission.answer.cancel()
-        self._observer.on_answer(TIMEOUT, seconds)
+        self._observer.on_answer(TIMEOUT, seconds, trace_id)
         checked([submission])  # the brokers may hold up those before it
         payment = submission.payment
         if payment is None:

@@ -24,10 +24,12 @@ from fraudstream.engine.columns import Rejection
 from fraudstream.engine.contract_check import checked_events
 from fraudstream.engine.partitioners import Partitioner, partitions_of
 from fraudstream.gateway.correlation import BYTES
+from fraudstream.gateway.publish_traces import PublishTraces, end_all
 from fraudstream.gateway.submission import Refusal, Submission
 from fraudstream.kafka.failures import BROKER_ERRORS
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecords, header_section, pack_records
 from fraudstream.kafka.record_batch.writer import WrittenRecords, write_batches
+from fraudstream.tracing.ports import Span
 
 BATCH_RECORDS_MAX: Final = 500
 BATCH_BYTES_MAX: Final = 512 * 1024
@@ -50,15 +52,21 @@ class PaymentPublisher:
     """`put` takes payments; `run` checks and publishes them."""
 
     def __init__(
-        self, topic: PaymentsTopic, *, partitioner: Partitioner, replies_topic: str, reply_partition: int
+        self,
+        topic: PaymentsTopic,
+        *,
+        partitioner: Partitioner,
+        replies_topic: str,
+        reply_partition: int,
+        traces: PublishTraces,
     ) -> None:
-        self._topic, self._partitioner = topic, partitioner
+        self._topic, self._partitioner, self._traces = topic, partitioner, traces
         # The headers of all records but for the correlation id, which always has the same length, at their end.
-        address = (
+        self._address = (
             (REPLY_TOPIC_HEADER, replies_topic.encode()),
             (REPLY_PARTITION_HEADER, reply_partition.to_bytes(4, "big")),
         )
-        self._section = header_section([*address, (CORRELATION_HEADER, bytes(BYTES))])[:-BYTES]
+        self._section = header_section([*self._address, (CORRELATION_HEADER, bytes(BYTES))])[:-BYTES]
         self._waiting: deque[Submission] = deque()
         self._some = asyncio.Event()
         self._logged_at_s = -LOG_S
@@ -98,20 +106,29 @@ class PaymentPublisher:
         await asyncio.gather(*sends)
 
     async def _send(self, submissions: Sequence[Submission], partition: int) -> None:
+        spans = self._traces.start(submissions, partition)
         records = OutgoingRecords(
             pack(_payment(each).account_id.encode() for each in submissions),
             pack(each.value for each in submissions),
-            pack(self._section + each.correlation for each in submissions),
+            pack(self._headers(each, spans.get(each)) for each in submissions),
             time.time_ns() // 1_000_000,
         )
         try:
             for batch in write_batches([records], BATCH_BYTES_MAX):
                 await self._topic.send_batch(batch, partition)
         except BROKER_ERRORS as error:
+            end_all(spans, error_text(error))
             self._not_published(submissions, error)
             return
+        end_all(spans)
         for submission in submissions:
             submission.published = True
+
+    def _headers(self, submission: Submission, span: Span | None) -> bytes:
+        if span is None:
+            return self._section + submission.correlation
+        correlation = (CORRELATION_HEADER, submission.correlation)
+        return header_section([*self._address, correlation, *span.context.headers()])
 
     def _not_published(self, submissions: Sequence[Submission], error: BaseException) -> None:
         """The callers get the answer of their deadline."""

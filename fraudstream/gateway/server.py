@@ -19,12 +19,14 @@ from fraudstream.gateway.access.bearer_tokens import BearerTokens, ProviderSetti
 from fraudstream.gateway.access.rate_limits import RateLimits
 from fraudstream.gateway.decider import Decider, ObservesDecisions
 from fraudstream.gateway.fallback import FallbackRules
+from fraudstream.gateway.publish_traces import PublishTraces
 from fraudstream.gateway.publisher import PaymentPublisher, compile_publishing
 from fraudstream.gateway.settings import GatewaySettings
 from fraudstream.gateway.topics import KafkaPayments, ObservesBrokers, ReplyReader
 from fraudstream.gateway.web.app import Gateway, ObservesRequests, create_app
 from fraudstream.gateway.web.connection import Connection
 from fraudstream.openid.fetching import fetch_url
+from fraudstream.tracing.ports import UNTRACED, Tracer
 
 KEEP_ALIVE_S: Final = 75  # above that of the usual load balancers, which reuse connections for 60 s
 STOP_S_MAX: Final = 3.0
@@ -49,10 +51,11 @@ async def serve(
     listener: socket.socket,
     observer: Observer,
     on_serving: Callable[[int], None],
+    tracer: Tracer = UNTRACED,
 ) -> None:
     """Serve on `listener` until SIGTERM or SIGINT. `on_serving`: called with the partition of the replies once requests
-    are taken. Raises `ClientsError`, `NoTopicError`, `OSError`, `ssl.SSLError`, and one of `BROKER_ERRORS` if no broker
-    answers at the start."""
+    are taken. `tracer`: of requests for decisions. Raises `ClientsError`, `NoTopicError`, `OSError`, `ssl.SSLError`,
+    and one of `BROKER_ERRORS` if no broker answers at the start."""
     tokens = None if provider is None else BearerTokens(provider, fetch_url, time.time)
     authentication = Authentication(clients_file, tokens)
     async with KafkaPayments(settings.brokers, settings.payments_topic, observer) as payments:
@@ -62,6 +65,7 @@ async def serve(
             partitioner="murmur2" if settings.partitioner == "any" else settings.partitioner,
             replies_topic=settings.replies_topic,
             reply_partition=await reader.find_partition(),
+            traces=PublishTraces(tracer, settings.payments_topic),
         )
         await payments.partitions()
         decider = Decider(settings=settings, publisher=publisher, fallback=fallback, observer=observer)
@@ -72,6 +76,7 @@ async def serve(
             limits=RateLimits(time.monotonic),
             observer=observer,
             unready=lambda: None if reader.caught_up else "the replies of before the start are still being read",
+            tracer=tracer,
         )
         observer.measure(in_flight=lambda: decider.in_flight, unready=gateway.unready)
         await asyncio.to_thread(compile_publishing)

@@ -10,6 +10,7 @@ import msgspec
 from fraudstream.contracts import Payment
 from fraudstream.contracts.decision import UnjudgedDecision
 from fraudstream.gateway.fallback import Fallback
+from fraudstream.tracing.context import TraceContext
 
 UNJUDGED: Final = "unjudged"
 TIMEOUT: Final = "timeout"
@@ -53,13 +54,13 @@ Answer: TypeAlias = Decided | Refusal
 class Submission:
     """One payment while it waits. `answer`: ends with its decision or refusal, once. `published`: None until the
     brokers have acknowledged it (True) or have not taken it (False). `payment`: once it was found valid, else
-    `refusal`."""
+    `refusal`. `trace`: of the request, if its trace is recorded."""
 
-    __slots__ = ("answer", "client", "correlation", "payment", "published", "refusal", "value")
+    __slots__ = ("answer", "client", "correlation", "payment", "published", "refusal", "trace", "value")
 
-    def __init__(self, value: bytes, client: bytes, correlation: bytes) -> None:
+    def __init__(self, value: bytes, client: bytes, correlation: bytes, trace: TraceContext | None = None) -> None:
         """Must be called in the event loop. `client`: as in `correlation`."""
-        self.value, self.client, self.correlation = value, client, correlation
+        self.value, self.client, self.correlation, self.trace = value, client, correlation, trace
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.payment: Payment | None = None
         self.refusal: Refusal | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,9 +24,11 @@ from fraudstream.kafka.record_batch.outgoing import OutgoingRecords, pack_record
 from fraudstream.stream.dead_letter import DeadLetterSender
 from fraudstream.stream.observer import ForwardedBatch, StageObserver
 from fraudstream.stream.outputs import Acknowledgement, Output
+from fraudstream.stream.payment_traces import NOT_TRACED, BatchTraces, PaymentTraces
 from fraudstream.stream.replies import Replies, refusal_answers
 from fraudstream.stream.reply_address import reply_headers
 from fraudstream.stream.unjudged import UNJUDGED, UnjudgedAnswers
+from fraudstream.tracing.ports import NO_ATTRIBUTES
 
 if TYPE_CHECKING:
     from fraudstream.engine.arrays import Int64Array
@@ -50,12 +53,13 @@ class Forwarding:
         dead_letters: DeadLetterSender,
         unjudged: UnjudgedAnswers,
         replies: Replies,
+        traces: PaymentTraces,
         observer: StageObserver,
     ) -> None:
         """`output`: the log of the next stage. `decisions`: None if no decisions are to be published."""
         self._settings, self._engine, self._output = settings, engine, output
         self._decisions, self._dead_letters, self._unjudged = decisions, dead_letters, unjudged
-        self._replies, self._observer = replies, observer
+        self._replies, self._traces, self._observer = replies, traces, observer
 
     async def prepare(self, state: PartitionState, records: Sequence[LogRecord]) -> Sequence[int]:
         """Do nothing: this stage needs no rule set."""
@@ -71,11 +75,15 @@ class Forwarding:
         """Forward the span's events, send dead letters and decisions on what it refused, and report it."""
         result = span.result
         partition.applied += result.events
-        partition.pending |= self._forward(partition.number, records, span)
         # The stages of the state version that decides report what is refused while this one is backfilled.
         refused = result.refused if span.decided else []
+        traces = NOT_TRACED
+        if span.decided:
+            traces = self._traces.begin(partition.number, records, result.positions, refused, started_s)
+        partition.pending |= self._forward(partition.number, records, span, traces)
         self._dead_letters.send(partition, records, refused)
-        answered = self._answer_refused(partition, records, refused)
+        answered = self._answer_refused(partition, records, refused, traces)
+        traces.end(lambda _: NO_ATTRIBUTES, refused)
         self._observer.on_forwarded(
             partition.number,
             ForwardedBatch(
@@ -91,7 +99,9 @@ class Forwarding:
             ),
         )
 
-    def _answer_refused(self, partition: Partition, records: Sequence[LogRecord], refused: Sequence[Rejection]) -> int:
+    def _answer_refused(
+        self, partition: Partition, records: Sequence[LogRecord], refused: Sequence[Rejection], traces: BatchTraces
+    ) -> int:
         """Start to send the decisions on refused records, and again those whose publishers wait for them; returns how
         many decisions there are."""
         asked = self._replies.asked(records) if refused else None
@@ -102,14 +112,18 @@ class Forwarding:
         if not answers:
             return 0
         if asked is not None:
-            partition.pending |= self._replies.send(records, asked, [refusal_answers(answers)])
+            partition.pending |= self._replies.send(records, asked, [refusal_answers(answers)], traces.contexts)
         if self._decisions is None or not publishes:
             return 0
         packed = pack_records([answer for _, answer in answers], int(time.time() * 1000))
-        partition.pending |= self._decisions.send(partition.number, packed)
+        positions = np.array([position for position, _ in answers], np.int64)
+        send = partial(self._decisions.send, partition.number)
+        partition.pending |= traces.send(self._settings.decisions_topic, positions, packed, send)
         return len(answers)
 
-    def _forward(self, number: int, records: Sequence[LogRecord], span: ForwardedSpan) -> set[Acknowledgement]:
+    def _forward(
+        self, number: int, records: Sequence[LogRecord], span: ForwardedSpan, traces: BatchTraces
+    ) -> set[Acknowledgement]:
         """Start to send the span's events, which were read from partition `number`."""
         result = span.result
         if not len(result.positions):
@@ -128,7 +142,7 @@ class Forwarding:
             self._with_reply_headers(sections, packed, positions),
             int(time.time() * 1000),
         )
-        return self._output.spread(forwarded)
+        return traces.send(self._settings.next_topic or "", positions, forwarded, self._output.spread)
 
     def _with_reply_headers(self, sections: Packed, records: Records, positions: Int64Array) -> Packed:
         """The header sections of forwarded records, with what the last stage needs to answer those that wait."""

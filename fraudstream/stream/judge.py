@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -18,9 +19,11 @@ from fraudstream.stream.dead_letter import DeadLetterSender
 from fraudstream.stream.decisions import DecisionRecords, in_order_of_log
 from fraudstream.stream.observer import JudgedBatch, StageObserver
 from fraudstream.stream.outputs import Output
+from fraudstream.stream.payment_traces import BatchTraces, PaymentTraces
 from fraudstream.stream.replies import Answers, Replies, refusal_answers
 from fraudstream.stream.shadow_counts import shadow_alerts, shadow_rules, shadow_scores
 from fraudstream.stream.unjudged import UNJUDGED, UnjudgedAnswers
+from fraudstream.tracing.kafka import EVENT_ID, OUTCOME
 
 if TYPE_CHECKING:
     from fraudstream.engine.arrays import Int64Array
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from fraudstream.stream.partition import Partition
     from fraudstream.stream.ports import RuleSetSource
     from fraudstream.stream.settings import StreamSettings
+    from fraudstream.tracing.ports import Attributes
 
 
 class Judging:
@@ -46,12 +50,13 @@ class Judging:
         dead_letters: DeadLetterSender,
         unjudged: UnjudgedAnswers,
         replies: Replies,
+        traces: PaymentTraces,
         observer: StageObserver,
     ) -> None:
         """`decisions`: None if no decisions are to be published."""
         self._settings, self._rule_sets, self._observer = settings, rule_sets, observer
         self._decisions, self._alerts, self._dead_letters = decisions, alerts, dead_letters
-        self._unjudged, self._replies = unjudged, replies
+        self._unjudged, self._replies, self._traces = unjudged, replies, traces
         # Of the partitions held: those of one that is revoked go with it.
         self._decision_records: WeakKeyDictionary[Partition, DecisionRecords] = WeakKeyDictionary()
         self._alert_records = AlertRecords(settings)
@@ -85,13 +90,11 @@ class Judging:
 
     def _answer(self, partition: Partition, records: Sequence[LogRecord], span: JudgedSpan, started_s: float) -> None:
         verdicts, positions, refused, _, dropped, arrived_at_ms, _ = span.result
-        unjudged = self._send_answers(partition, records, verdicts, positions, refused)
-        if len(verdicts.alert_rows):
-            alerts = self._alert_records.records(
-                partition.number, records, verdicts, positions, int(time.time() * 1000)
-            )
-            partition.pending |= self._alerts.send(partition.number, alerts)
+        traces = self._traces.begin(partition.number, records, positions, refused, started_s)
+        unjudged = self._send_answers(partition, records, verdicts, positions, refused, traces)
+        self._send_alerts(partition, records, verdicts, positions, traces)
         self._dead_letters.send(partition, records, refused)
+        traces.end(partial(_verdict_attributes, verdicts, positions), refused)
         now_ms = time.time() * 1000
         self._observer.on_batch(
             partition.number,
@@ -117,6 +120,7 @@ class Judging:
                 dropped=dropped,
                 since_occurred_ms=now_ms - verdicts.occurred_at_ms.astype(np.float64),
                 since_arrival_ms=now_ms - arrived_at_ms.astype(np.float64),
+                trace_ids=_trace_ids(traces, positions),
                 seconds=time.perf_counter() - started_s,
                 watermark_ms=partition.state.watermark_ms,
                 rows=partition.state.rows,
@@ -131,6 +135,7 @@ class Judging:
         verdicts: Verdicts,
         positions: Int64Array,
         refused: Sequence[Rejection],
+        traces: BatchTraces,
     ) -> int:
         """Send the decisions, and again those whose publishers wait for them; returns how many of those published are
         on refused records."""
@@ -142,10 +147,10 @@ class Judging:
         answers_refused = asked is not None or (published and self._settings.answer_unjudged)
         unjudged = list(self._unjudged.answers(partition.number, records, refused)) if answers_refused else []
         published_unjudged = unjudged if published and self._settings.answer_unjudged else []
-        self._publish(partition, judged, positions, published_unjudged)
+        self._publish(partition, judged, positions, published_unjudged, traces)
         if asked is not None:
             answers = [Answers(positions, judged), refusal_answers(unjudged)]
-            partition.pending |= self._replies.send(records, asked, answers)
+            partition.pending |= self._replies.send(records, asked, answers, traces.contexts)
         return len(published_unjudged)
 
     def _written(
@@ -163,12 +168,45 @@ class Judging:
         judged: OutgoingRecords,
         positions: Int64Array,
         unjudged: list[tuple[int, OutgoingRecord]],
+        traces: BatchTraces,
     ) -> None:
         """Send the decisions in the order of the log, as readers that drop repeats by their source need it."""
         if self._decisions is None:
             return
         answers = in_order_of_log(judged, positions, unjudged) if unjudged else judged
-        partition.pending |= self._decisions.send(partition.number, answers)
+        answered = np.sort([*positions.tolist(), *(position for position, _ in unjudged)]) if unjudged else positions
+        send = partial(self._decisions.send, partition.number)
+        partition.pending |= traces.send(self._settings.decisions_topic, answered, answers, send)
+
+    def _send_alerts(
+        self,
+        partition: Partition,
+        records: Sequence[LogRecord],
+        verdicts: Verdicts,
+        positions: Int64Array,
+        traces: BatchTraces,
+    ) -> None:
+        rows = verdicts.alert_rows
+        if not len(rows):
+            return
+        alerts = self._alert_records.records(partition.number, records, verdicts, positions, int(time.time() * 1000))
+        send = partial(self._alerts.send, partition.number)
+        partition.pending |= traces.send(self._settings.alerts_topic, positions[rows], alerts, send)
+
+
+def _verdict_attributes(verdicts: Verdicts, positions: Int64Array, position: int) -> Attributes:
+    """What the span of a payment says of its verdict."""
+    row = int(np.searchsorted(positions, position))
+    (event_id,) = verdicts.event_ids.rows(np.array([row])).present()
+    outcome = verdicts.findings[int(verdicts.finding[row])].outcome
+    return {EVENT_ID: event_id.decode(), OUTCOME: outcome}
+
+
+def _trace_ids(traces: BatchTraces, positions: Int64Array) -> dict[int, str]:
+    """The traces of the payments that have one, by their row."""
+    contexts = traces.contexts
+    rows = np.flatnonzero(np.isin(positions, list(contexts))).tolist() if contexts else []
+    return {row: contexts[int(positions[row])].trace_id for row in rows}
 
 
 def _by_outcome(verdicts: Verdicts, unjudged: int) -> Counter[str]:

@@ -8,7 +8,7 @@ implementation need import nothing of ours.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -35,8 +35,8 @@ class JudgedBatch:
     threshold, by its name and by the live verdict, "alert" or "none"; `shadow_rules`: how often each fired.
     `dead_letters`: count by reason. `dropped`: records that the stage before had sent already. `since_occurred_ms`,
     `since_arrival_ms`: float64, shape (payments,), ms from `occurred_at` and from the record's timestamp to now.
-    `seconds`: what the span took. `watermark_ms` (ms since the epoch), `rows` and `size` (bytes): of the partition's
-    state, after the batch.
+    `trace_ids`: of the payments whose traces are recorded, by their index among the payments. `seconds`: what the span
+    took. `watermark_ms` (ms since the epoch), `rows` and `size` (bytes): of the partition's state, after the batch.
     """
 
     records: int
@@ -64,6 +64,7 @@ class JudgedBatch:
     watermark_ms: int
     rows: int
     size: int
+    trace_ids: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fraudstream.engine.records import LogRecord
     from fraudstream.stream.ports import RecordSender
     from fraudstream.stream.settings import StreamSettings
+    from fraudstream.tracing.context import TraceContext
 
 SEND_S_MAX: Final = 5.0  # who asked has stopped waiting by then, and a checkpoint must not wait longer
 WAITING_RECORDS_MAX: Final = 50_000  # of a partition: further ones are not sent
@@ -89,12 +90,18 @@ class Replies:
         positions = indices_of(records_of(records), REPLY)
         return positions if len(positions) else None
 
-    def send(self, records: Sequence[LogRecord], asked: Int64Array, answers: Sequence[Answers]) -> set[Acknowledgement]:
+    def send(
+        self,
+        records: Sequence[LogRecord],
+        asked: Int64Array,
+        answers: Sequence[Answers],
+        contexts: Mapping[int, TraceContext],
+    ) -> set[Acknowledgement]:
         """Start to send those of `answers` that are asked for; returns futures that end when they are acknowledged, or
-        given up. `asked`: of `asked`."""
+        given up. `asked`: of `asked`. `contexts`: of the records whose traces are recorded, by their index."""
         results: Counter[str] = Counter()
         acknowledgements = set()
-        for (topic, partition), replies in self._by_partition(records, asked, answers, results):
+        for (topic, partition), replies in self._by_partition(records, asked, answers, contexts, results):
             known = self._senders.get((topic, partition))
             if known is None:
                 known = self._senders[topic, partition] = _ReplySender(topic, partition, self)
@@ -108,6 +115,7 @@ class Replies:
         records: Sequence[LogRecord],
         asked: Int64Array,
         answers: Sequence[Answers],
+        contexts: Mapping[int, TraceContext],
         results: Counter[str],
     ) -> Iterator[tuple[tuple[str, int], OutgoingRecords]]:
         """The replies of each partition; `results`: counts those that are not to be sent."""
@@ -115,7 +123,8 @@ class Replies:
             rows = np.flatnonzero(np.isin(positions, asked))
             found: dict[tuple[str, int], tuple[list[int], list[bytes]]] = {}
             for row, key in zip(rows.tolist(), outgoing.keys.rows(rows).strings(), strict=True):
-                address = reply_address(records[int(positions[row])].headers)
+                position = int(positions[row])
+                address = reply_address(records[position].headers)
                 if address is None:
                     self.log_failure(
                         "its headers kafka_replyTopic, kafka_replyPartition, kafka_correlationId are unusable"
@@ -124,11 +133,12 @@ class Replies:
                 if address is None or target is None:
                     results["refused"] += 1
                     continue
-                chosen, correlations = found.setdefault(target, ([], []))
+                chosen, sections = found.setdefault(target, ([], []))
                 chosen.append(row)
-                correlations.append(header_section([(CORRELATION_HEADER, address.correlation)]))
-            for target, (chosen, correlations) in found.items():
-                yield target, outgoing.rows(np.array(chosen, np.int64))._replace(headers=pack(correlations))
+                trace = contexts[position].headers() if position in contexts else ()
+                sections.append(header_section([(CORRELATION_HEADER, address.correlation), *trace]))
+            for target, (chosen, sections) in found.items():
+                yield target, outgoing.rows(np.array(chosen, np.int64))._replace(headers=pack(sections))
 
     def _target(self, address: ReplyAddress, key: bytes | None) -> tuple[str, int] | None:
         """Topic and partition of the reply; None if it may not be sent there, or cannot."""

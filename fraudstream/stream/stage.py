@@ -24,6 +24,7 @@ from fraudstream.stream.misplaced import MisplacedRecords
 from fraudstream.stream.monitor import StageMonitor
 from fraudstream.stream.opening import PartitionOpening
 from fraudstream.stream.outputs import Departures, StageOutputs, stage_outputs
+from fraudstream.stream.payment_traces import PaymentTraces
 from fraudstream.stream.process import BatchProcessor, SpanProcessor
 from fraudstream.stream.recovery_progress import RecoveryReporter
 from fraudstream.stream.replies import Replies
@@ -31,6 +32,7 @@ from fraudstream.stream.standby import Standby
 from fraudstream.stream.state_versions import StateVersions
 from fraudstream.stream.stopped_partitions import PartitionStops, StoppedPartitions
 from fraudstream.stream.unjudged import UnjudgedAnswers
+from fraudstream.tracing.ports import UNTRACED
 
 if TYPE_CHECKING:
     from fraudstream.engine.engine import Engine
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     )
     from fraudstream.stream.settings import StreamSettings
     from fraudstream.stream.topics.cluster import Cluster
+    from fraudstream.tracing.ports import Tracer
 
 
 class StagePorts(NamedTuple):
@@ -95,9 +98,10 @@ def new_stage(
     ports: StagePorts,
     rule_sets: RuleSetSource | None,
     exits: bool,
+    tracer: Tracer = UNTRACED,
 ) -> Stage:
     """A stage without partitions. `rule_sets`: None where another stage decides. `exits`: leave the process on a
-    failure; else `failure.ended` is set."""
+    failure; else `failure.ended` is set. `tracer`: of the payments whose traces are sampled."""
     partitions: dict[int, Partition] = {}
     failure = StageFailure(brokers=settings.brokers, partitions=partitions.values(), observer=observer, exits=exits)
     departures = Departures()
@@ -175,7 +179,7 @@ def new_stage(
         processor=BatchProcessor(
             input_topic=settings.input_topic,
             partitions=partitions,
-            spans=_span_processor(settings, engine, outputs, replies, rule_sets, observer),
+            spans=_span_processor(settings, engine, outputs, replies, rule_sets, observer, tracer),
             misplaced=_misplaced_records(settings, engine, outputs, observer),
             versions=versions,
             stops=PartitionStops(stopped=stopped, opening=opening, checkpoints=checkpoints),
@@ -228,6 +232,7 @@ def _span_processor(
     replies: Replies,
     rule_sets: RuleSetSource | None,
     observer: StageObserver,
+    tracer: Tracer,
 ) -> SpanProcessor[Any]:
     dead_letters = DeadLetterSender(outputs.dead_letters, settings.input_topic)
     unjudged = UnjudgedAnswers(settings)
@@ -241,6 +246,7 @@ def _span_processor(
             dead_letters=dead_letters,
             unjudged=unjudged,
             replies=replies,
+            traces=PaymentTraces(settings=settings, operation="decide", tracer=tracer),
             observer=observer,
         )
     assert outputs.forwards is not None, f"the stage '{settings.stage}' neither decides nor has a next one"
@@ -252,6 +258,7 @@ def _span_processor(
         dead_letters=dead_letters,
         unjudged=unjudged,
         replies=replies,
+        traces=PaymentTraces(settings=settings, operation="forward", tracer=tracer),
         observer=observer,
     )
 

@@ -32,6 +32,7 @@ from fraudstream.stream.topics.cluster import (
     until_answered,
 )
 from fraudstream.stream.topics.watch import TopicWatch
+from fraudstream.tracing.ports import UNTRACED, Tracer
 
 LEAVE_S_MAX = 5.0
 GC_THRESHOLD = 100_000
@@ -46,11 +47,12 @@ def run_worker(
     engine: Engine,
     observer: Observer | None = None,
     services: Iterable[BackgroundService] = (),
+    tracer: Tracer = UNTRACED,
 ) -> None:
     """Process payments until SIGTERM or SIGINT. Raises `WorkerFailure` if the worker cannot start.
 
-    `services`: run in the worker's event loop while its stages do. Once the worker runs, a failure ends the process at
-    once, with exit code 70, or 78 if a restart does not help.
+    `services`: run in the worker's event loop while its stages do. `tracer`: of sampled payments. Once the worker runs,
+    a failure ends the process at once, with exit code 70, or 78 if a restart does not help.
     """
 
     # A batch is thousands of small objects without cycles: by default they would start the collector ten times.
@@ -62,7 +64,7 @@ def run_worker(
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        await serve(settings, engine, observer, services, stop=stop, exits=True)
+        await serve(settings, engine, observer, services, stop=stop, exits=True, tracer=tracer)
 
     asyncio.run(main())
 
@@ -75,6 +77,7 @@ async def serve(
     *,
     stop: asyncio.Event,
     exits: bool = False,
+    tracer: Tracer = UNTRACED,
 ) -> None:
     """As `run_worker` within a running event loop, until `stop` is set. Raises what made the worker fail, unless
     `exits`: then the process exits."""
@@ -104,7 +107,7 @@ async def serve(
         await check_saved_state(stage, resumption, stage_engine.new_state().layout)
     running: list[FaustStage] = []
     for (stage, stage_engine), stage_observer, cluster in zip(stages, observers, clusters, strict=True):
-        running.append(build_stage(stage, stage_engine, stage_observer, cluster, exits))
+        running.append(build_stage(stage, stage_engine, stage_observer, cluster, exits, tracer))
         _report_start(stage, stage_engine, engine.rule_set.digest, stage_observer)
     running[0].report_rebalances(observer)
     async with AsyncExitStack() as started:

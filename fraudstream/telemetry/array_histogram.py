@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,10 @@ from numpy.typing import ArrayLike
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
+
+NO_TRACES: Final[Mapping[int, str]] = {}
 
 
 class ArrayHistogram(Collector):
@@ -20,6 +25,9 @@ class ArrayHistogram(Collector):
     name of its one label, if it has one.
 
     One thread may observe while another scrapes: a scrape sees each `observe` completely or not at all.
+
+    Values may belong to traces: each bucket keeps the last such value with its trace as an exemplar, which a scraper
+    that asks for OpenMetrics gets.
 
     >>> histogram = ArrayHistogram("wait_seconds", "Time waited.", [0.001, 0.01], CollectorRegistry())
     >>> histogram.observe([0.0005, 0.001, 0.5])
@@ -53,10 +61,11 @@ class ArrayHistogram(Collector):
         with self._lock:
             return self._children.setdefault(value, LabelledCounts(self._bounds, self._lock))
 
-    def observe(self, values: ArrayLike) -> None:
-        """Count `values`: float64, any shape. Negative values (clocks differ) count as 0, NaN is skipped."""
+    def observe(self, values: ArrayLike, trace_ids: Mapping[int, str] = NO_TRACES) -> None:
+        """Count `values`: float64, any shape. Negative values (clocks differ) count as 0, NaN is skipped. `trace_ids`:
+        of those that belong to a trace, by their index."""
         assert self._only is not None, f"{self.name} has the label {self.label}"
-        self._only.observe(values)
+        self._only.observe(values, trace_ids)
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
         """The samples of all label values; called by the registry."""
@@ -64,7 +73,8 @@ class ArrayHistogram(Collector):
         ends = [*map(floatToGoString, self._bounds.tolist()), "+Inf"]
         with self._lock:
             for value, counts in self._children.items():
-                buckets = list(zip(ends, np.cumsum(counts.counts).tolist(), strict=True))
+                cumulative: list[int] = np.cumsum(counts.counts).tolist()
+                buckets = list(map(counts.bucket, ends, cumulative, range(len(ends))))
                 family.add_metric([value] if self.label else [], buckets, counts.sum)
         yield family
 
@@ -74,17 +84,25 @@ class ArrayHistogram(Collector):
 
 
 class LabelledCounts:
-    """The bucket counts of one value of the label."""
+    """The bucket counts of one value of the label. `exemplars`: by the number of the bucket."""
 
     def __init__(self, bounds: npt.NDArray[np.float64], lock: threading.Lock) -> None:
         self.counts = np.zeros(bounds.size + 1, dtype=np.int64)
         self.sum = 0.0
+        self.exemplars: dict[int, Exemplar] = {}
         self._bounds, self._lock = bounds, lock
         self._ends: list[float] = bounds.tolist()
 
-    def observe(self, values: ArrayLike) -> None:
+    def bucket(self, end: str, count: int, number: int) -> tuple[str, float] | tuple[str, float, Exemplar]:
+        """The bucket with this number as the library takes it. `end`: its upper end; `count`: of the values below."""
+        exemplar = self.exemplars.get(number)
+        return (end, count) if exemplar is None else (end, count, exemplar)
+
+    def observe(self, values: ArrayLike, trace_ids: Mapping[int, str] = NO_TRACES) -> None:
         """As `ArrayHistogram.observe`."""
         array = np.asarray(values, dtype=np.float64).ravel()
+        if trace_ids:
+            self._keep_exemplars(array, trace_ids)
         if not array.size:
             return
         if not array.min() >= 0.0:  # one is negative, or NaN
@@ -94,6 +112,13 @@ class LabelledCounts:
         with self._lock:
             self.counts += counts
             self.sum += total
+
+    def _keep_exemplars(self, values: npt.NDArray[np.float64], trace_ids: Mapping[int, str]) -> None:
+        now_s = time.time()
+        for index, trace_id in trace_ids.items():
+            value = max(float(values[index]), 0.0)
+            with self._lock:
+                self.exemplars[bisect_left(self._ends, value)] = Exemplar({"trace_id": trace_id}, value, now_s)
 
     def observe_one(self, value: float) -> None:
         """As `observe`, of one value that is not NaN: without numpy, which takes a microsecond a call."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from prometheus_client import CollectorRegistry, Info, ProcessCollector
 
 from fraudstream.telemetry.metrics import DURATION_BOUNDS_S, Definitions
+from fraudstream.telemetry.span_metrics import SpanMetrics
 
 
 class BridgeTelemetry:
@@ -18,6 +19,7 @@ class BridgeTelemetry:
     def __init__(self, registry: CollectorRegistry, *, version: str, reasons: Iterable[str] = ()) -> None:
         self.registry = registry
         define = Definitions(registry)
+        self.spans = SpanMetrics(define)
         ProcessCollector(registry=registry)
         build = Info("fraudstream_build", "Versions of the program and of Python.", registry=registry)
         build.info({"version": version, "python": platform.python_version()})

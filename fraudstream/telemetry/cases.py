@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from fraudstream.telemetry.event_loop_watchdog import EventLoopWatchdog
 from fraudstream.telemetry.metrics import CasesMetrics, Definitions
 from fraudstream.telemetry.process import ProcessTelemetry
+from fraudstream.telemetry.span_metrics import SpanMetrics
 
 LEVELS: Final = ("within", "warned", "breached")
 
@@ -23,6 +24,7 @@ class CasesTelemetry(ProcessTelemetry):
     def __init__(self, registry: CollectorRegistry, *, version: str, reasons: Iterable[str] = ()) -> None:
         self.registry = registry
         self.metrics = CasesMetrics(Definitions(registry), reasons)
+        self.spans = SpanMetrics(Definitions(registry))
         super().__init__(self.metrics, (self.metrics.open,), EventLoopWatchdog())
         self._queues: dict[int, set[str]] = {}  # by partition: those that are reported
         self.metrics.build.info({"version": version, "python": platform.python_version()})

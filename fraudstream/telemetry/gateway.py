@@ -9,6 +9,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Info, ProcessCollector
 
 from fraudstream.telemetry.metrics import LATENCY_BOUNDS_S, Definitions
+from fraudstream.telemetry.span_metrics import SpanMetrics
 
 OUTAGE_MAX_S = 5.0
 
@@ -45,6 +46,7 @@ class GatewayTelemetry:
         self.registry = registry
         ProcessCollector(registry=registry)
         self.metrics = GatewayMetrics(Definitions(registry))
+        self.spans = SpanMetrics(Definitions(registry))
         self.metrics.build.info({"version": version, "python": platform.python_version()})
         self.metrics.outage.set_function(self.outage_s)
         self._silent_since_s: float | None = None
@@ -77,10 +79,10 @@ class GatewayTelemetry:
         """A request was not taken."""
         self.metrics.turned_away.labels(client, reason).inc()
 
-    def on_answer(self, outcome: str, seconds: float) -> None:
+    def on_answer(self, outcome: str, seconds: float, trace_id: str | None = None) -> None:
         """A payment was answered."""
         self.metrics.answers.labels(outcome).inc()
-        self.metrics.seconds.observe([seconds])
+        self.metrics.seconds.observe([seconds], {} if trace_id is None else {0: trace_id})
 
     def on_late_reply(self) -> None:
         """A decision came after its deadline."""

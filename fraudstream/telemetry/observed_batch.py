@@ -125,3 +125,7 @@ class JudgedBatch(Batch, Protocol):
     @property
     def since_arrival_ms(self) -> Milliseconds:
         """From the record's timestamp to the decision; float64, shape (payments,)."""
+
+    @property
+    def trace_ids(self) -> Mapping[int, str]:
+        """Of the payments whose traces are recorded, by their index."""

@@ -206,8 +206,8 @@ class StageTelemetry(ProcessTelemetry):
         metrics.label_lag.observe(batch.label_lag_ms / 1000.0)
         self._scores.observe(batch.scores)
         self._shadows.observe(batch)
-        metrics.since_occurred.observe(batch.since_occurred_ms / 1000.0)
-        metrics.since_arrival.observe(batch.since_arrival_ms / 1000.0)
+        metrics.since_occurred.observe(batch.since_occurred_ms / 1000.0, batch.trace_ids)
+        metrics.since_arrival.observe(batch.since_arrival_ms / 1000.0, batch.trace_ids)
         self._count_batch(partition, batch)
 
     def on_forwarded(self, partition: int, batch: ForwardedBatch) -> None:

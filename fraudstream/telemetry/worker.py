@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from fraudstream.telemetry.event_loop_watchdog import EventLoopWatchdog
 from fraudstream.telemetry.metrics import Definitions, WorkerMetrics
+from fraudstream.telemetry.span_metrics import SpanMetrics
 from fraudstream.telemetry.stage import StageTelemetry
 
 
@@ -28,6 +29,7 @@ class WorkerTelemetry:
         their counters start at 0."""
         self.registry = registry
         self.metrics = WorkerMetrics(Definitions(registry), reasons, label_causes)
+        self.spans = SpanMetrics(Definitions(registry))
         self.watchdog = EventLoopWatchdog()
         self._version = version
         self._stages: tuple[StageTelemetry, ...] = ()

@@ -21,7 +21,10 @@ from fraudstream.gateway.submission import Decided, Refusal, Unanswered
 from fraudstream.gateway.web.answers import JSON, TEXT, TITLES, HttpAnswer, ProblemError, problem, refusal, refusal_body
 from fraudstream.gateway.web.connection import CERTIFICATE
 from fraudstream.gateway.web.openapi import description
+from fraudstream.gateway.web.request_span import end_request, request_span
 from fraudstream.gateway.web.requests import body_of, deadline_of, headers_of, payments_of
+from fraudstream.tracing.current import current_context, working_for
+from fraudstream.tracing.ports import UNTRACED, Tracer
 
 BUSY_S: Final = 1  # after which a caller that was turned away may try again
 EVENT_ID_CHARACTERS_MAX: Final = 128
@@ -42,7 +45,8 @@ class ObservesRequests(Protocol):
 
 
 class Gateway(NamedTuple):
-    """What the application consists of. `unready`: why requests are not taken now; None if they are."""
+    """What the application consists of. `unready`: why requests are not taken now; None if they are. `tracer`: of
+    requests for decisions."""
 
     settings: GatewaySettings
     decider: Decider
@@ -50,6 +54,7 @@ class Gateway(NamedTuple):
     limits: RateLimits
     observer: ObservesRequests
     unready: Callable[[], str | None]
+    tracer: Tracer = UNTRACED
 
 
 class _Api:
@@ -68,7 +73,7 @@ class _Api:
         deadline_ms = deadline_of(headers, gateway.settings)
         payments = payments_of(body, headers, client.digest, gateway.settings)
         self._check_limits(client, len(payments.values))
-        answers = await gateway.decider.decide(payments.values, client.digest, deadline_ms)
+        answers = await gateway.decider.decide(payments.values, client.digest, deadline_ms, current_context())
         if payments.is_batch:
             return HttpAnswer(200, JSON, b"[" + b",".join(map(_body, answers)) + b"]")
         (answer,) = answers
@@ -133,9 +138,11 @@ def create_app(gateway: Gateway) -> ASGIApp:
     def path(route: str, method: str, handler: _Handler) -> Route:
         return Route(route, _Endpoint(handler, gateway.observer), methods=[method])
 
+    deciding = _TracedEndpoint(_Endpoint(api.decide, gateway.observer), gateway.tracer, "/v1/decisions")
+
     router = Router(
         [
-            path("/v1/decisions", "POST", api.decide),
+            Route("/v1/decisions", deciding, methods=["POST"]),
             path("/v1/decisions/{event_id:path}", "GET", api.find),
             path("/openapi.json", "GET", api.describe),
             path("/healthz", "GET", api.health),
@@ -158,6 +165,11 @@ class _Endpoint:
         self._handler, self._observer = handler, observer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self.answer(scope, receive)
+        await answer.send(send)
+
+    async def answer(self, scope: Scope, receive: Receive) -> HttpAnswer:
+        """The answer of the handler, or the problem that it has."""
         try:
             answer = await self._handler(scope, receive)
         except ProblemError as error:
@@ -166,7 +178,28 @@ class _Endpoint:
             log.exception("%s %s failed", scope["method"], scope["path"][:200])
             answer = problem(ProblemError(500, "unforeseen", "The gateway failed. Its log says why."))
         self._observer.on_request(answer.status)
-        await answer.send(send)
+        return answer
+
+
+class _TracedEndpoint:
+    """An endpoint whose requests have spans."""
+
+    def __init__(self, endpoint: _Endpoint, tracer: Tracer, route: str) -> None:
+        self._endpoint, self._tracer, self._route = endpoint, tracer, route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        span = request_span(self._tracer, self._route, scope)
+        if span is None:
+            await self._endpoint(scope, receive, send)
+            return
+        try:
+            with working_for(span.context):
+                answer = await self._endpoint.answer(scope, receive)
+            await answer.send(send)
+        except BaseException as error:
+            span.end(error=type(error).__name__)
+            raise
+        end_request(span, answer.status)
 
 
 class _Answered:

@@ -17,6 +17,7 @@ from fraudstream.stream.rule_sets import rule_sets
 from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stage import Stage, new_stage
 from fraudstream.stream.topics.cluster import Cluster
+from fraudstream.tracing.ports import UNTRACED, Tracer
 
 if TYPE_CHECKING:
     from fraudstream.engine.engine import Engine
@@ -28,10 +29,15 @@ BATCHES_QUEUED_MAX = 8  # an item of an agent's queue is a whole batch
 
 
 def build_stage(
-    settings: StreamSettings, engine: Engine, observer: StageObserver, cluster: Cluster, exits: bool
+    settings: StreamSettings,
+    engine: Engine,
+    observer: StageObserver,
+    cluster: Cluster,
+    exits: bool,
+    tracer: Tracer = UNTRACED,
 ) -> FaustStage:
     """The stage on an app of its own, not started. `exits`: leave the process on a failure; else the stage's
-    `failure.ended` is set."""
+    `failure.ended` is set. `tracer`: of the payments whose traces are sampled."""
     transport.register_transport()
     store.register_store()
     app = _new_app(settings, cluster.partitions[settings.input_topic])
@@ -43,6 +49,7 @@ def build_stage(
         ports=ports_of(app, settings),
         rule_sets=rule_sets(settings, engine) if engine.decides else None,
         exits=exits,
+        tracer=tracer,
     )
     app.set_stage(stage)
     app.on_partitions_revoked.connect(app.on_revoked, weak=False)

@@ -17,12 +17,14 @@ from fraudstream.gateway.access.bearer_tokens import BearerTokens
 from fraudstream.gateway.access.rate_limits import RateLimits
 from fraudstream.gateway.decider import Decider
 from fraudstream.gateway.fallback import FallbackRules
+from fraudstream.gateway.publish_traces import PublishTraces
 from fraudstream.gateway.publisher import PaymentPublisher, compile_publishing
 from fraudstream.gateway.settings import GatewaySettings
 from fraudstream.gateway.web.app import Gateway, create_app
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.record_batch.ready_batch import ReadyBatch
 from fraudstream.kafka.record_batch.writer import WrittenRecords
+from fraudstream.tracing.ports import UNTRACED, Tracer
 
 URL = "http://gateway.test"
 JSON = {"content-type": "application/json"}
@@ -77,12 +79,14 @@ class Recorder:
 
     def __init__(self) -> None:
         self.answers: list[str] = []
+        self.trace_ids: list[str | None] = []
         self.statuses: list[int] = []
         self.turned_away: list[tuple[str, str]] = []
         self.late = 0
 
-    def on_answer(self, outcome: str, seconds: float) -> None:
+    def on_answer(self, outcome: str, seconds: float, trace_id: str | None = None) -> None:
         self.answers.append(outcome)
+        self.trace_ids.append(trace_id)
 
     def on_late_reply(self) -> None:
         self.late += 1
@@ -104,13 +108,20 @@ class GatewayUnderTest:
         tokens: BearerTokens | None = None,
         fallback: FallbackRules | None = None,
         certificate: str | None = None,
+        tracer: Tracer = UNTRACED,
         **settings: Any,
     ) -> None:
         given: dict[str, Any] = {"brokers": Brokers("nowhere:1"), "instance": "gateway-3", **settings}
         self.settings = GatewaySettings(**given)
         compile_publishing()
         self.topic, self.observer = PaymentsInMemory(), Recorder()
-        publisher = PaymentPublisher(self.topic, partitioner="murmur2", replies_topic="replies", reply_partition=3)
+        publisher = PaymentPublisher(
+            self.topic,
+            partitioner="murmur2",
+            replies_topic="replies",
+            reply_partition=3,
+            traces=PublishTraces(tracer, "payments"),
+        )
         self.decider = Decider(
             settings=self.settings, publisher=publisher, fallback=fallback or FallbackRules(), observer=self.observer
         )
@@ -126,6 +137,7 @@ class GatewayUnderTest:
                 limits=RateLimits(lambda: self.now_s),
                 observer=self.observer,
                 unready=lambda: self.unready,
+                tracer=tracer,
             )
         )
 

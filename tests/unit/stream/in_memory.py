@@ -31,6 +31,7 @@ from fraudstream.stream.settings import StreamSettings
 from fraudstream.stream.stage import Stage, StagePorts, new_stage
 from fraudstream.stream.stages import stages_of
 from fraudstream.stream.topics.cluster import Cluster
+from fraudstream.tracing.ports import UNTRACED, Tracer
 
 FEATURES = """
 version: 1
@@ -421,6 +422,7 @@ class Worker:
         topics: Mapping[str, int] | None = None,
         sender: InMemorySender | None = None,
         last: bool = False,
+        tracer: Tracer | None = None,
         **settings: Any,
     ) -> None:
         """`engine`: of one stage or of the whole catalogue, the first stage of which is run, or the `last`. `topics`:
@@ -461,6 +463,7 @@ class Worker:
             ports=ports,
             rule_sets=self.rule_sets if self.engine.decides else None,
             exits=False,
+            tracer=tracer or UNTRACED,
         )
         self._engine, self._given = engine, settings
 

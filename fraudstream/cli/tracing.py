@@ -1,0 +1,48 @@
+"""The tracer of a long-running command: that of OpenTelemetry where the settings name a collector."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+from fraudstream import __version__
+from fraudstream.cli.failure import Failure
+from fraudstream.cli.settings import Settings
+from fraudstream.supervision import exit_codes
+from fraudstream.tracing.ports import UNTRACED, Tracer
+
+if TYPE_CHECKING:
+    from fraudstream.telemetry.span_metrics import SpanMetrics
+
+ENDPOINT_VARIABLE: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"  # the specification's; settings of our own are over it
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def tracing(settings: Settings, process: str, metrics: SpanMetrics) -> Iterator[Tracer]:
+    """A tracer until the block ends. `process`: the kind of process, for the name of the service. Raises `Failure`
+    where a package is missing."""
+    endpoint = settings.telemetry.otlp_endpoint or os.environ.get(ENDPOINT_VARIABLE)
+    if not endpoint:
+        yield UNTRACED
+        return
+    if find_spec("opentelemetry.sdk") is None or find_spec("opentelemetry.exporter") is None:
+        raise Failure(
+            f"traces to {endpoint} need more packages: pip install 'fraudstream[telemetry]', or remove "
+            f"telemetry.otlp_endpoint and {ENDPOINT_VARIABLE}.",
+            exit_codes.REFUSED,
+        )
+    from fraudstream.telemetry.traces import open_tracer
+
+    ratio = settings.telemetry.sample_ratio
+    tracer = open_tracer(endpoint, process=process, version=__version__, sample_ratio=ratio, metrics=metrics)
+    log.info("traces go to %s", endpoint)
+    try:
+        yield tracer
+    finally:
+        tracer.close()
