@@ -13,7 +13,7 @@ missing() { # name of the tool, how to get it
 
 if command -v promtool >/dev/null; then
     promtool check config deploy/prometheus/prometheus.yml
-    promtool test rules deploy/prometheus/alerts.test.yml deploy/prometheus/drift.test.yml
+    promtool test rules deploy/prometheus/alerts.test.yml deploy/prometheus/drift.test.yml deploy/prometheus/slo.test.yml
 else
     missing promtool "Debian: apt-get install prometheus"
 fi

@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from fraudstream import __version__
@@ -31,14 +30,14 @@ def tracing(settings: Settings, process: str, metrics: SpanMetrics) -> Iterator[
     if not endpoint:
         yield UNTRACED
         return
-    if find_spec("opentelemetry.sdk") is None or find_spec("opentelemetry.exporter") is None:
+    try:
+        from fraudstream.telemetry.traces import open_tracer
+    except ModuleNotFoundError as error:
         raise Failure(
-            f"traces to {endpoint} need more packages: pip install 'fraudstream[telemetry]', or remove "
+            f"traces to {endpoint} need more packages ({error.name}): pip install 'fraudstream[telemetry]', or remove "
             f"telemetry.otlp_endpoint and {ENDPOINT_VARIABLE}.",
             exit_codes.REFUSED,
-        )
-    from fraudstream.telemetry.traces import open_tracer
-
+        ) from error
     ratio = settings.telemetry.sample_ratio
     tracer = open_tracer(endpoint, process=process, version=__version__, sample_ratio=ratio, metrics=metrics)
     log.info("traces go to %s", endpoint)

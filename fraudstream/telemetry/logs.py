@@ -9,14 +9,17 @@ from typing import Final, Literal, TextIO
 
 from aiokafka.errors import KafkaError
 
+from fraudstream.tracing.current import current_context
+
 LogFormat = Literal["human", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+ECS_VERSION: Final = "8.11.0"
 
 # Attributes of every record; all others came through `extra`.
 STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 
 # Libraries that log at INFO what is debugging here.
-QUIET: Iterable[str] = ("aiokafka", "faust", "mode", "kafka")
+QUIET: Iterable[str] = ("aiokafka", "faust", "mode", "kafka", "opentelemetry")
 OWN: Final = "fraudstream"
 
 
@@ -84,21 +87,30 @@ class RepeatFilter(logging.Filter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: at (RFC 3339), level, pid, logger, message, the extra fields, `exception` with its
-    traceback."""
+    """One JSON object a line, with the field names of the Elastic Common Schema (ECS): `@timestamp` (RFC 3339),
+    `log.level`, `message`, `log.logger`, `process.pid`; `trace.id` and `span.id` where the line belongs to a trace;
+    `error.type`, `error.message` and `error.stack_trace` of an exception. The caller's extra fields are
+    `fraudstream.…`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""
         fields: dict[str, object] = {
-            "at": _at(record),
-            "level": record.levelname.lower(),
-            "pid": record.process,
-            "logger": record.name,
+            "@timestamp": _at(record),
+            "log.level": record.levelname.lower(),
             "message": record.getMessage(),
+            "ecs.version": ECS_VERSION,
+            "log.logger": record.name,
+            "process.pid": record.process,
         }
-        fields |= {name: value for name, value in _extra(record).items() if name not in fields}
-        if record.exc_info:
-            fields["exception"] = self.formatException(record.exc_info)
+        if (context := current_context()) is not None:
+            fields |= {"trace.id": context.trace_id, "span.id": context.span_id}
+        fields |= {f"fraudstream.{name}": value for name, value in _extra(record).items()}
+        if record.exc_info and (error := record.exc_info[1]) is not None:
+            fields |= {
+                "error.type": type(error).__name__,
+                "error.message": str(error),
+                "error.stack_trace": self.formatException(record.exc_info),
+            }
         return json.dumps(fields, ensure_ascii=False, default=str)
 
 

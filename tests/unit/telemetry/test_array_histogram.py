@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from fraudstream.telemetry.array_histogram import ArrayHistogram
@@ -58,3 +60,23 @@ def test_two_histograms_of_one_name_are_rejected() -> None:
     ArrayHistogram("wait_seconds", "Time waited.", BOUNDS, registry)
     with pytest.raises(ValueError, match="wait_seconds"):
         ArrayHistogram("wait_seconds", "Time waited.", BOUNDS, registry)
+
+
+def test_each_bucket_keeps_the_last_trace_for_scrapers_of_openmetrics_alone() -> None:
+    registry = CollectorRegistry()
+    histogram = ArrayHistogram("wait_seconds", "Time waited.", BOUNDS, registry)
+    histogram.observe([0.004, 0.002, 0.7, -1.0, 20.0], {0: "a" * 32, 1: "b" * 32, 3: "c" * 32, 4: "d" * 32})
+    histogram.observe([0.003])
+    text = openmetrics(registry).decode()  # type: ignore[no-untyped-call]
+    found = {
+        sample.labels["le"]: (sample.exemplar.labels["trace_id"], sample.exemplar.value)
+        for family in openmetrics_families(text)  # type: ignore[no-untyped-call]
+        for sample in family.samples
+        if sample.exemplar is not None
+    }
+    assert found == {
+        "0.001": ("c" * 32, 0.0),
+        "0.005": ("b" * 32, 0.002),
+        "+Inf": ("d" * 32, 20.0),
+    }
+    assert "trace_id" not in generate_latest(registry).decode()

@@ -85,10 +85,13 @@ def alert_rules() -> list[dict[str, Any]]:
 
 
 def with_recorded(expression: str) -> str:
-    """An expression with those of recording rules in place of their names."""
-    for rule in all_rules():
-        if "record" in rule:
-            expression = expression.replace(rule["record"], f"({rule['expr']})")
+    """An expression with those of recording rules in place of their names, which may name others."""
+    before = ""
+    while before != expression:
+        before = expression
+        for rule in all_rules():
+            if "record" in rule:
+                expression = expression.replace(rule["record"], f"({rule['expr']})")
     return expression
 
 

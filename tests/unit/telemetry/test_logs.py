@@ -3,12 +3,15 @@
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from fraudstream.telemetry.logs import OWN, QUIET, LogFormat, LogLevel, set_up_logs
+from fraudstream.tracing.current import working_for
+from tests.recorded_spans import CALLER
 
 
 @pytest.fixture(autouse=True)
@@ -58,9 +61,22 @@ def test_a_json_line_has_the_message_and_the_extra_fields() -> None:
     logging.getLogger("fraudstream.stream").warning("fell %d behind", 5, extra={"partition": 3, "level": "not this"})
     line = json.loads(stream.getvalue())
     assert line["message"] == "fell 5 behind"
-    assert line["partition"] == 3
-    assert line["level"] == "warning"
-    assert line["at"].endswith("Z")
+    assert (line["fraudstream.partition"], line["fraudstream.level"]) == (3, "not this")
+    assert (line["log.level"], line["log.logger"], line["process.pid"]) == (
+        "warning",
+        "fraudstream.stream",
+        os.getpid(),
+    )
+    assert line["@timestamp"].endswith("Z")
+    assert "trace.id" not in line
+
+
+def test_a_json_line_names_the_trace_that_it_belongs_to() -> None:
+    stream = written("json")
+    with working_for(CALLER):
+        logging.getLogger("fraudstream.gateway").info("answered")
+    line = json.loads(stream.getvalue())
+    assert (line["trace.id"], line["span.id"]) == (CALLER.trace_id, CALLER.span_id)
 
 
 def test_an_exception_stays_on_its_json_line() -> None:
@@ -70,7 +86,9 @@ def test_an_exception_stays_on_its_json_line() -> None:
     except ValueError:
         logging.getLogger("fraudstream").exception("failed")
     (line,) = stream.getvalue().splitlines()
-    assert "ValueError: broken\nworld" in json.loads(line)["exception"]
+    fields = json.loads(line)
+    assert (fields["error.type"], fields["error.message"]) == ("ValueError", "broken\nworld")
+    assert "ValueError: broken\nworld" in fields["error.stack_trace"]
 
 
 def test_a_text_line_has_date_and_time_and_names_the_logger(monkeypatch: pytest.MonkeyPatch) -> None:
