@@ -70,8 +70,8 @@ async def test_a_payment_is_followed_from_the_request_to_its_case(
         ("fraudstream-gateway", "POST /v1/decisions"),
         ("fraudstream-gateway", "send payments"),
         ("fraudstream-worker", "forward payments"),
-        ("fraudstream-worker", "send payments-by-device"),
-        ("fraudstream-worker", "decide payments-by-device"),
+        ("fraudstream-worker", "send group-payments-by-device"),
+        ("fraudstream-worker", "decide group-payments-by-device"),
         ("fraudstream-worker", "send alerts"),
         ("fraudstream-cases", "process alerts"),
         ("fraudstream-cases", "send cases"),
@@ -81,7 +81,7 @@ async def test_a_payment_is_followed_from_the_request_to_its_case(
         span = by_name[name]
         assert (span.service, span.parent_id, span.error) == (service, parent_id, None)
         parent_id = span.span_id
-    assert by_name["send decisions"].parent_id == by_name["decide payments-by-device"].span_id
+    assert by_name["send decisions"].parent_id == by_name["decide group-payments-by-device"].span_id
     assert len(spans) == len(way_of_the_payment) + 1
     assert case == TraceContext(CALLER.trace_id, parent_id), "the record of the case names the last span"
     batches = [span for span in receiver.spans if (CALLER.trace_id, by_name["send payments"].span_id) in span.links]
@@ -161,5 +161,7 @@ async def trace_of(receiver: OtlpReceiver, trace_id: str, last: str) -> list[Exp
 def write_picture(spans: Sequence[ExportedSpan]) -> None:
     """Write the spans to the file of the variable, if it is set."""
     if path := os.environ.get(PICTURE_VARIABLE):
-        rows: list[Mapping[str, object]] = [span._asdict() for span in spans]
+        rows: list[Mapping[str, object]] = [
+            span._asdict() | {"name": span.name.replace("group-", "fraudstream-")} for span in spans
+        ]
         Path(path).write_text(json.dumps(rows, indent=1))
