@@ -13,7 +13,7 @@ fail() { echo "collector.sh: $1" >&2; exit 1; }
 
 build() {
     command -v go >/dev/null || fail "It needs Go: https://go.dev/dl, or Debian: apt-get install golang"
-    local programs built
+    local programs
     programs=$(go env GOPATH)/bin
     built=$(mktemp -d)
     trap 'rm -rf "$built"' EXIT
