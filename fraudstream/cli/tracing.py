@@ -25,19 +25,22 @@ log = logging.getLogger(__name__)
 @contextmanager
 def tracing(settings: Settings, process: str, metrics: SpanMetrics) -> Iterator[Tracer]:
     """A tracer until the block ends. `process`: the kind of process, for the name of the service. Raises `Failure`
-    where a package is missing."""
-    endpoint = settings.telemetry.otlp_endpoint or os.environ.get(ENDPOINT_VARIABLE)
+    where the settings name a collector and a package is missing. The standard variable, which may be meant for other
+    programs of the host, then only makes a warning."""
+    own = settings.telemetry.otlp_endpoint
+    endpoint = own or os.environ.get(ENDPOINT_VARIABLE)
     if not endpoint:
         yield UNTRACED
         return
     try:
         from fraudstream.telemetry.traces import open_tracer
     except ModuleNotFoundError as error:
-        raise Failure(
-            f"traces to {endpoint} need more packages ({error.name}): pip install 'fraudstream[telemetry]', or remove "
-            f"telemetry.otlp_endpoint and {ENDPOINT_VARIABLE}.",
-            exit_codes.REFUSED,
-        ) from error
+        sentence = f"traces need more packages ({error.name}): pip install 'fraudstream[telemetry]'"
+        if own:
+            raise Failure(f"{sentence}, or remove telemetry.otlp_endpoint.", exit_codes.REFUSED) from error
+        log.warning("%s is set, and no spans are recorded: %s", ENDPOINT_VARIABLE, sentence)
+        yield UNTRACED
+        return
     ratio = settings.telemetry.sample_ratio
     tracer = open_tracer(endpoint, process=process, version=__version__, sample_ratio=ratio, metrics=metrics)
     log.info("traces go to %s", endpoint)

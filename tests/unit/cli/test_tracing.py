@@ -48,15 +48,27 @@ def test_spans_go_to_the_collector_of_the_settings_over_that_of_the_standard_var
     assert [span.service for span in ours.spans] == ["fraudstream-cases"]
 
 
-def test_a_missing_package_is_named_with_the_command_that_installs_it(
-    metrics: SpanMetrics, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in [each for each in sys.modules if each.startswith("fraudstream.telemetry.traces")]:
-        monkeypatch.delitem(sys.modules, name)
+@pytest.fixture
+def without_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "fraudstream.telemetry.traces", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
+
+
+@pytest.mark.usefixtures("without_sdk")
+def test_a_missing_package_is_named_with_the_command_that_installs_it(metrics: SpanMetrics) -> None:
     with (
         pytest.raises(Failure, match=r"fraudstream\[telemetry\]") as failure,
         tracing(settings("http://127.0.0.1:1"), "worker", metrics),
     ):
         pass
     assert failure.value.code == exit_codes.REFUSED
+
+
+@pytest.mark.usefixtures("without_sdk")
+def test_a_variable_that_is_meant_for_others_stops_no_process(
+    metrics: SpanMetrics, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(ENDPOINT_VARIABLE, "http://127.0.0.1:1")
+    with tracing(settings(), "worker", metrics) as tracer:
+        assert tracer is UNTRACED
+    assert "pip install 'fraudstream[telemetry]'" in caplog.text

@@ -221,3 +221,18 @@ def test_values_that_cannot_work_are_refused(value: str, sentence: str) -> None:
 def test_the_plain_manifests_are_read() -> None:
     """Guard: the directory that is compared is the one that is committed."""
     assert len(read_directory(KUBERNETES / "plain")) > 15
+
+
+def test_only_what_records_spans_may_reach_their_collector() -> None:
+    for values, reaching in (
+        ((), set()),
+        (("networkPolicy.telemetryEgress.ports={4318}",), {"worker", "cases", "gateway"}),
+    ):
+        policies = [each for each in rendered("gateway.enabled=true", *values) if each["kind"] == "NetworkPolicy"]
+        found = {
+            policy["metadata"]["name"].removeprefix("fraudstream-")
+            for policy in policies
+            for rule in policy["spec"]["egress"]
+            if 4318 in [port["port"] for port in rule["ports"]]
+        }
+        assert found == reaching

@@ -2,15 +2,19 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.exposition import generate_latest
 
 from fraudstream.kafka.open_transactions import OpenTransaction, StableEnd
 from fraudstream.stream.observer import ForwardedBatch, JudgedBatch, Observer, StageObserver
 from fraudstream.telemetry.score_bins import NAMES
 from fraudstream.telemetry.worker import WorkerTelemetry
+from tests.recorded_spans import TRACE_ID
 
 
 class Clock:
@@ -47,7 +51,13 @@ class Worker:
     def recovers(self, partition: int) -> None:
         self.observer.on_recovery(partition, seconds=0.5, records=100, size=4096, next_offset=7)
 
-    def judges(self, partition: int = 0, latencies_ms: tuple[float, ...] = (1.5, 3.0), watermark_ms: int = 1) -> None:
+    def judges(
+        self,
+        partition: int = 0,
+        latencies_ms: tuple[float, ...] = (1.5, 3.0),
+        watermark_ms: int = 1,
+        trace_ids: Mapping[int, str] = MappingProxyType({}),
+    ) -> None:
         latencies = np.array(latencies_ms)
         self.observer.on_batch(
             partition,
@@ -77,6 +87,7 @@ class Worker:
                 watermark_ms=watermark_ms,
                 rows=10,
                 size=8192,
+                trace_ids=trace_ids,
             ),
         )
 
@@ -84,6 +95,14 @@ class Worker:
 @pytest.fixture
 def worker() -> Worker:
     return Worker()
+
+
+def test_the_latency_of_a_payment_with_a_trace_is_an_exemplar(worker: Worker) -> None:
+    worker.judges(trace_ids={1: TRACE_ID})
+    text = generate_latest(worker.registry).decode()  # type: ignore[no-untyped-call]
+    (bucket,) = (line for line in text.splitlines() if "since_arrival_seconds_bucket" in line and "#" in line)
+    assert bucket.startswith('fraudstream_since_arrival_seconds_bucket{le="0.003"} 2')
+    assert f'# {{trace_id="{TRACE_ID}"}} 0.003' in bucket
 
 
 def test_a_batch_counts_everything_it_brought(worker: Worker) -> None:
