@@ -5,7 +5,9 @@ has such payments, linked to them.
                                                   ├─► span "send alerts" ─► header of the alert
                                                   └─► header of the reply
 The spans of a send, and that of the batch, end when the brokers have acknowledged the records. Payments without a
-context, or of a trace that is not sampled, cost a look at the headers of their batch.
+context, or of a trace that is not sampled, cost a look at the headers of their batch. A publisher that has all its
+payments sampled must not make the worker slow: of a batch, `RECORDED_MAX` have spans, and the contexts of the others
+are carried on as they are.
 """
 
 from __future__ import annotations
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from fraudstream.kafka.record_batch.outgoing import OutgoingRecords
     from fraudstream.stream.outputs import Acknowledgement
     from fraudstream.stream.settings import StreamSettings
+
+RECORDED_MAX: Final = 100
+TRACED_PAYMENTS: Final = "fraudstream.traced_payments"  # of the span of a batch: how many belong to a trace
 
 Send = Callable[["OutgoingRecords"], set["Acknowledgement"]]
 
@@ -63,15 +68,23 @@ class PaymentTraces:
         if not contexts:
             return NOT_TRACED
         began_ns = time.time_ns() - int((time.perf_counter() - started_s) * 1e9)
+        recorded = frozenset(list(contexts)[:RECORDED_MAX])
         spans = {
             position: self._span(partition, int(packed.spans.offset[position]), context, began_ns)
+            if position in recorded
+            else UNTRACED.child("", "consumer", context, NO_ATTRIBUTES)
             for position, context in contexts.items()
         }
         attributes = kafka_attributes(
             self._topic, "process", "process", partition=partition, group=self._group, records=len(those)
         )
-        batch = self._tracer.batch(span_name("process", self._topic), list(contexts.values()), attributes, began_ns)
-        return BatchTraces(self._tracer, spans, batch)
+        batch = self._tracer.batch(
+            span_name("process", self._topic),
+            [contexts[position] for position in sorted(recorded)],
+            attributes | {TRACED_PAYMENTS: len(contexts)},
+            began_ns,
+        )
+        return BatchTraces(self._tracer, spans, recorded, batch)
 
     def _span(self, partition: int, offset: int, context: TraceContext, began_ns: int) -> Span:
         attributes = kafka_attributes(
@@ -81,11 +94,12 @@ class PaymentTraces:
 
 
 class BatchTraces:
-    """The spans of the traced payments of one batch: `spans`, by the index of their record; `batch`: that of the batch,
-    if it has such payments. Call `send` for each output, then `end`."""
+    """The spans of the traced payments of one batch: `spans`, by the index of their record; `recorded`: those that are
+    recorded, the others only carry contexts on; `batch`: that of the batch, if it has such payments. Call `send` for
+    each output, then `end`."""
 
-    def __init__(self, tracer: Tracer, spans: Mapping[int, Span], batch: Span | None) -> None:
-        self._tracer, self._spans, self._batch = tracer, spans, batch
+    def __init__(self, tracer: Tracer, spans: Mapping[int, Span], recorded: frozenset[int], batch: Span | None) -> None:
+        self._tracer, self._spans, self._recorded, self._batch = tracer, spans, recorded, batch
         self._waits: set[Acknowledgement] = set()
 
     @property
@@ -111,10 +125,12 @@ class BatchTraces:
         """The span of each traced record that is sent, by its row."""
         rows = np.flatnonzero(np.isin(positions, list(self._spans))).tolist()
         name, attributes = span_name("send", topic), kafka_attributes(topic, "send", "send")
-        return {
-            row: self._tracer.child(name, "producer", self._spans[int(positions[row])].context, attributes)
-            for row in rows
-        }
+        found = {}
+        for row in rows:
+            position = int(positions[row])
+            tracer = self._tracer if position in self._recorded else UNTRACED
+            found[row] = tracer.child(name, "producer", self._spans[position].context, attributes)
+        return found
 
     def end(self, attributes_of: Callable[[int], Attributes], refused: Sequence[Rejection] = ()) -> None:
         """The batch is processed: end the spans of its payments. `attributes_of`: further attributes, by the index of
@@ -122,13 +138,13 @@ class BatchTraces:
         if self._batch is None:
             return
         reasons = {each.position: each.reason for each in refused}
-        for position, span in self._spans.items():
-            reason = reasons.get(position)
+        for position in self._recorded:
+            span, reason = self._spans[position], reasons.get(position)
             span.end(NO_ATTRIBUTES if reason is not None else attributes_of(position), reason)
         _when_acknowledged(self._waits, [partial(_end, self._batch)])
 
 
-NOT_TRACED: Final = BatchTraces(UNTRACED, {}, None)
+NOT_TRACED: Final = BatchTraces(UNTRACED, {}, frozenset(), None)
 
 
 def _contexts(records: Records, positions: Int64Array) -> dict[int, TraceContext]:

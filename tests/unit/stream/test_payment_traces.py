@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fraudstream.kafka.record_batch.writer import WrittenRecords
+from fraudstream.stream.payment_traces import RECORDED_MAX
 from fraudstream.tracing.context import TraceContext, context_of
 from tests.recorded_spans import CALLER, TRACE_ID, RecordingTracer
 from tests.unit.stream.in_memory import (
@@ -66,6 +67,19 @@ async def test_one_span_for_a_batch_is_linked_to_its_traced_payments() -> None:
     assert (batch.parent, batch.links, batch.ended) == (None, [CALLER, other], 1)
     assert batch.attributes["messaging.batch.message_count"] == 3
     assert batch.attributes["messaging.system"] == "kafka"
+
+
+async def test_a_publisher_that_has_all_sampled_gets_a_bounded_number_of_spans_and_all_contexts() -> None:
+    tracer = RecordingTracer()
+    callers = [TraceContext(f"{k:032x}", "b" * 16) for k in range(1, RECORDED_MAX + 4)]
+    worker = await worked(*(traced(payment(k), caller) for k, caller in enumerate(callers)), tracer=tracer)
+    decided, sent = tracer.named("decide payments"), tracer.named("send decisions")
+    assert [span.parent for span in decided] == callers[:RECORDED_MAX]
+    assert contexts_of(worker.sender.sent("decisions")) == [span.context for span in sent] + callers[RECORDED_MAX:]
+    assert len(sent) == RECORDED_MAX
+    assert all(span.ended == 1 for span in tracer.spans)
+    (batch,) = tracer.named("process payments")
+    assert (len(batch.links), batch.attributes["fraudstream.traced_payments"]) == (RECORDED_MAX, len(callers))
 
 
 async def test_the_figures_of_a_batch_name_the_traces_of_its_payments() -> None:
