@@ -23,8 +23,10 @@ from typing import Any, NamedTuple, get_type_hints
 import msgspec
 
 from fraudstream.cli.failure import Failure
-from fraudstream.cli.setting_sections import ALL_STAGES, SECTIONS, RulesSettings, Settings, TopicsSettings
+from fraudstream.cli.setting_sections import SECTIONS, RulesSettings, Settings
 from fraudstream.cli.shipped import shipped
+from fraudstream.cli.topic_settings import TopicsSettings
+from fraudstream.cli.worker_settings import ALL_STAGES
 from fraudstream.contracts.error_text import system_error_text
 from fraudstream.contracts.nearest_name import nearest_or_all
 
