@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import msgspec
+
+from fraudstream.contracts.log_record import LogRecord
 
 VALUE_BYTES_KEPT: Final = 512 * 1024
 KEY_BYTES_KEPT: Final = 4 * 1024
@@ -52,31 +53,9 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
     schema_version: int = 1
 
 
-class Record(Protocol):
-    """The record that a dead letter is made from; aiokafka's `ConsumerRecord` satisfies it."""
-
-    @property
-    def offset(self) -> int:
-        """Position in its partition."""
-
-    @property
-    def timestamp(self) -> int:
-        """Kafka's record timestamp, ms since the epoch, UTC."""
-
-    @property
-    def key(self) -> bytes | None:
-        """The record key, as published."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The record value, as published; None for a tombstone."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """Name and value of each header, in order."""
-
-
-def dead_letter(record: Record, topic: str, partition: int, reason: ReasonCode, sentence: str, path: str) -> DeadLetter:
+def dead_letter(
+    record: LogRecord, topic: str, partition: int, reason: ReasonCode, sentence: str, path: str
+) -> DeadLetter:
     """The dead letter for `record` of `topic` and `partition`.
 
     A value longer than 512 KiB is truncated. A key longer than 4 KiB is truncated and headers of more than 32 KiB in

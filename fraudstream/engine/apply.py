@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from fraudstream.contracts.log_record import LogRecord
 from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine, ForwardedEvents
 from fraudstream.engine.intake import Taken
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.placement import Misplaced
-from fraudstream.engine.records import LogRecord, Records, records_of
+from fraudstream.engine.records import Records, records_of
 from fraudstream.engine.verdict import Verdicts
 
 

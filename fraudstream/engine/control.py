@@ -8,13 +8,13 @@ import msgspec
 
 from fraudstream.contracts.control import Control, ListEntry, RuleSwitch
 from fraudstream.contracts.control_characters import control_character_path
+from fraudstream.contracts.log_record import LogRecord
 from fraudstream.contracts.record_signature import SigningSecrets
 from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.list_declarations import entry_value
 from fraudstream.engine.partition_state import PartitionState
-from fraudstream.engine.records import LogRecord
 from fraudstream.engine.rule_set import RuleSet
 from fraudstream.engine.state_difference import state_difference
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from fraudstream.contracts.control import ListEntry, RuleSwitch
 from fraudstream.contracts.headers import CONTROL_HEADER
+from fraudstream.contracts.log_record import LogRecord
 from fraudstream.contracts.record_signature import SigningSecrets
 from fraudstream.engine.apply import ApplyResult, ForwardResult, apply, apply_and_forward
 from fraudstream.engine.columns import Rejection
@@ -23,7 +24,7 @@ from fraudstream.engine.engine import Engine
 from fraudstream.engine.header_fields import BACKFILLED, CONTROL
 from fraudstream.engine.partition_state import PartitionState
 from fraudstream.engine.record_headers import headers_of, indices_of
-from fraudstream.engine.records import LogRecord, Records, records_of
+from fraudstream.engine.records import Records, records_of
 
 _Applied = TypeVar("_Applied", ApplyResult, ForwardResult)
 

@@ -4,41 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, overload
+from typing import TYPE_CHECKING, Final, NamedTuple, overload
 
 import numpy as np
 
 from fraudstream.compiled.memory import PADDING
 from fraudstream.compiled.spans import MISSING as MISSING
 from fraudstream.compiled.spans import Spans as Spans
+from fraudstream.contracts.log_record import LogRecord
 from fraudstream.engine.arrays import UInt8Array
 
 if TYPE_CHECKING:
     from fraudstream.engine.header_fields import RecordHeaders
-
-
-class LogRecord(Protocol):
-    """A record as an object, such as aiokafka's `ConsumerRecord`."""
-
-    @property
-    def offset(self) -> int:
-        """Its position in the partition."""
-
-    @property
-    def timestamp(self) -> int:
-        """When it was published, ms since the epoch."""
-
-    @property
-    def key(self) -> bytes | None:
-        """The record key."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The record value."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """Names and values, see `contracts.headers`."""
 
 
 class Record(NamedTuple):

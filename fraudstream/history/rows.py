@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from fraudstream.contracts import Decision, Label, Payment, UnjudgedDecision
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
+from fraudstream.contracts.log_record import LogRecord
 from fraudstream.contracts.record_signature import NOT_REQUIRED, RecordSignatures
 from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.engine.column_reading import read_columns
@@ -25,7 +26,6 @@ from fraudstream.engine.columns import Rejection, time_ms
 from fraudstream.engine.decode import decode
 from fraudstream.engine.digest import PUBLIC_KEY
 from fraudstream.engine.label_times import check_labels
-from fraudstream.engine.records import LogRecord
 from fraudstream.history.tables import SCHEMAS
 
 _AS_THEY_ARE: Final = (

@@ -13,8 +13,8 @@ from fraudstream.kafka.record_batch.outgoing import OutgoingRecords
 from fraudstream.stream.decisions import offsets_of
 
 if TYPE_CHECKING:
+    from fraudstream.contracts.log_record import LogRecord
     from fraudstream.engine.arrays import Int64Array
-    from fraudstream.engine.records import LogRecord
     from fraudstream.engine.verdict import Verdicts
     from fraudstream.stream.settings import StreamSettings
 

@@ -15,8 +15,8 @@ from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, pack_records
 from fraudstream.stream.outputs import Output
 
 if TYPE_CHECKING:
+    from fraudstream.contracts.log_record import LogRecord
     from fraudstream.engine.columns import Rejection
-    from fraudstream.engine.records import LogRecord
     from fraudstream.stream.partition import Partition
 
 _encode = msgspec.json.Encoder().encode

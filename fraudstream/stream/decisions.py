@@ -14,8 +14,8 @@ from fraudstream.kafka.record_batch.headers import header_pieces, numbered_heade
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, OutgoingRecords, join_records, pack_records
 
 if TYPE_CHECKING:
+    from fraudstream.contracts.log_record import LogRecord
     from fraudstream.engine.arrays import Int64Array
-    from fraudstream.engine.records import LogRecord
     from fraudstream.engine.verdict import Verdicts
 
 

@@ -31,11 +31,11 @@ from fraudstream.stream.unjudged import UNJUDGED, UnjudgedAnswers
 from fraudstream.tracing.ports import NO_ATTRIBUTES
 
 if TYPE_CHECKING:
+    from fraudstream.contracts.log_record import LogRecord
     from fraudstream.engine.arrays import Int64Array
     from fraudstream.engine.columns import Rejection
     from fraudstream.engine.engine import Engine
     from fraudstream.engine.partition_state import PartitionState
-    from fraudstream.engine.records import LogRecord
     from fraudstream.stream.partition import Partition
     from fraudstream.stream.settings import StreamSettings
 

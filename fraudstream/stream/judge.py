@@ -26,10 +26,10 @@ from fraudstream.stream.unjudged import UNJUDGED, UnjudgedAnswers
 from fraudstream.tracing.kafka import EVENT_ID, OUTCOME
 
 if TYPE_CHECKING:
+    from fraudstream.contracts.log_record import LogRecord
     from fraudstream.engine.arrays import Int64Array
     from fraudstream.engine.columns import Rejection
     from fraudstream.engine.partition_state import PartitionState
-    from fraudstream.engine.records import LogRecord
     from fraudstream.engine.verdict import Verdicts
     from fraudstream.stream.partition import Partition
     from fraudstream.stream.ports import RuleSetSource

@@ -19,8 +19,8 @@ from fraudstream.engine.placement import Misplaced, Placement
 from fraudstream.kafka.record_batch.outgoing import pack_records
 
 if TYPE_CHECKING:
+    from fraudstream.contracts.log_record import LogRecord
     from fraudstream.engine.copies import CopyMarks
-    from fraudstream.engine.records import LogRecord
     from fraudstream.stream.outputs import Output
     from fraudstream.stream.partition import Partition
 

@@ -29,9 +29,10 @@ from fraudstream.tracing.kafka import kafka_attributes, span_name
 from fraudstream.tracing.ports import NO_ATTRIBUTES, UNTRACED, Attributes, Span, Tracer
 
 if TYPE_CHECKING:
+    from fraudstream.contracts.log_record import LogRecord
     from fraudstream.engine.arrays import Int64Array
     from fraudstream.engine.columns import Rejection
-    from fraudstream.engine.records import LogRecord, Records
+    from fraudstream.engine.records import Records
     from fraudstream.kafka.record_batch.outgoing import OutgoingRecords
     from fraudstream.stream.outputs import Acknowledgement
     from fraudstream.stream.settings import StreamSettings

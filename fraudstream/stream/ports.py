@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from fraudstream.engine.records import LogRecord
+from fraudstream.contracts.log_record import LogRecord
 from fraudstream.stream.checkpoints.changelog import AcceptedGap
 
 if TYPE_CHECKING:

@@ -23,8 +23,9 @@ from fraudstream.engine.placement import Misplaced
 from fraudstream.stream.failure import PermanentFailure
 
 if TYPE_CHECKING:
+    from fraudstream.contracts.log_record import LogRecord
     from fraudstream.engine.partition_state import PartitionState
-    from fraudstream.engine.records import LogRecord, Records
+    from fraudstream.engine.records import Records
     from fraudstream.stream.misplaced import MisplacedRecords
     from fraudstream.stream.observer import StageObserver
     from fraudstream.stream.outputs import Departures

@@ -29,8 +29,8 @@ from fraudstream.stream.outputs import Acknowledgement, Departures
 from fraudstream.stream.reply_address import ReplyAddress, reply_address
 
 if TYPE_CHECKING:
+    from fraudstream.contracts.log_record import LogRecord
     from fraudstream.engine.arrays import Int64Array
-    from fraudstream.engine.records import LogRecord
     from fraudstream.stream.ports import RecordSender
     from fraudstream.stream.settings import StreamSettings
     from fraudstream.tracing.context import TraceContext

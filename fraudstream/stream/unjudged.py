@@ -23,7 +23,7 @@ from fraudstream.engine.columns import Rejection
 from fraudstream.engine.partial_event import read_partially
 
 if TYPE_CHECKING:
-    from fraudstream.engine.records import LogRecord
+    from fraudstream.contracts.log_record import LogRecord
     from fraudstream.kafka.record_batch.outgoing import OutgoingRecord
     from fraudstream.stream.settings import StreamSettings
 

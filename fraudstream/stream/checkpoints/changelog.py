@@ -29,9 +29,10 @@ import numpy as np
 
 from fraudstream.compiled.packed import Packed, sealed
 from fraudstream.compiled.spans import MISSING
+from fraudstream.contracts.log_record import KeyedRecord, LogRecord
 from fraudstream.engine.arrays import Int64Array
 from fraudstream.engine.packed_records import PackedRecords
-from fraudstream.engine.records import LogRecord, Records, records_of
+from fraudstream.engine.records import Records, records_of
 from fraudstream.kafka.record_batch.outgoing import header_section
 from fraudstream.stream.checkpoints.checkpoint_record import CheckpointRecord, decode_checkpoint
 from fraudstream.stream.failure import PermanentFailure
@@ -57,20 +58,9 @@ class AcceptedGap(msgspec.Struct, frozen=True, omit_defaults=True):
     schema_version: int = 1
 
 
-class Row(Protocol):
-    """The part of a changelog record that is needed here; `LogRecord` fits."""
-
-    @property
-    def key(self) -> bytes | None:
-        """Which row, or one of the keys above."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The row, the checkpoint record or the epoch."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """Name and value of each header."""
+class Row(KeyedRecord, Protocol):
+    """The part of a changelog record that is needed here; `LogRecord` fits. Its value is a row, the checkpoint record
+    or the epoch."""
 
     @property
     def offset(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from fraudstream.engine.records import LogRecord
+from fraudstream.contracts.log_record import LogRecord
 from fraudstream.kafka.topic_reader import TopicReader
 from fraudstream.stream.settings import StreamSettings
 

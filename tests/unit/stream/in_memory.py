@@ -14,10 +14,11 @@ from aiokafka.record.memory_records import MemoryRecords
 from fraudstream.contracts import Payment
 from fraudstream.contracts.control import ListEntry, RuleSwitch
 from fraudstream.contracts.headers import CONTROL_HEADER, LABEL_HEADER
+from fraudstream.contracts.log_record import LogRecord
 from fraudstream.engine.engine import Engine
 from fraudstream.engine.packed_records import PackedRecords
 from fraudstream.engine.partition_state import PartitionState
-from fraudstream.engine.records import LogRecord, records_of
+from fraudstream.engine.records import records_of
 from fraudstream.engine.rule_set import compile_rule_set
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.open_transactions import OpenTransaction
