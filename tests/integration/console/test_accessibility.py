@@ -136,7 +136,8 @@ async def ann(console: RunningConsole, chromium: str, request: pytest.FixtureReq
 
 async def test_no_page_has_a_violation(ann: Analyst, console: RunningConsole) -> None:
     found, addresses = [], await found_addresses(ann)
-    for role in ("senior", "admin"):
+    english = await ann.page.locator("html").get_attribute("lang") == "en"
+    for role in ("senior", "admin") if english else ("admin",):  # what depends on the role is seen in one language
         await console.add_user("ann", role)
         for path in [path for paths in VISITS.values() for path in paths] + ["/no-such-page"]:
             await ann.page.goto(path.format(**addresses))
