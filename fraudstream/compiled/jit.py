@@ -108,6 +108,7 @@ COMPILED = (
     "kafka/record_batch/record_spans",
     "kafka/record_batch/varint",
     "kafka/record_batch/writer",
+    "tracing/header_names",
 )
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False, "no_cfunc_wrapper": True}

@@ -19,7 +19,7 @@ from fraudstream.contracts.headers import (
     TYPE_HEADER,
 )
 from fraudstream.engine.arrays import BoolArray, Int64Array, UInt8Array
-from fraudstream.tracing.context import TRACEPARENT_CHARACTERS, TRACEPARENT_HEADER
+from fraudstream.tracing.header_names import TRACEPARENT_CHARACTERS, TRACEPARENT_HEADER
 
 # Bits of `RecordHeaders.kind`. COPY: the record is a copy from another partition of its log. REPLY: its publisher waits
 # for the answer on a topic of its own. TRACED: its header `traceparent` has the flag `sampled`; whether the rest of it

@@ -9,9 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-TRACEPARENT_HEADER: Final = "traceparent"
-TRACESTATE_HEADER: Final = "tracestate"
-TRACEPARENT_CHARACTERS: Final = 55  # of version 00; later versions may append to them
+from fraudstream.tracing.header_names import TRACEPARENT_HEADER, TRACESTATE_HEADER
+
 TRACESTATE_CHARACTERS_MAX: Final = 512  # what the specification asks everybody to forward; longer ones are dropped
 
 _TRACEPARENT: Final = re.compile(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.types import Scope
 
-from fraudstream.tracing.context import TRACEPARENT_HEADER, TRACESTATE_HEADER, TraceContext, parse_context
+from fraudstream.tracing.context import TraceContext, parse_context
+from fraudstream.tracing.header_names import TRACEPARENT_HEADER, TRACESTATE_HEADER
 from fraudstream.tracing.ports import Span, Tracer
 
 _TRACEPARENT, _TRACESTATE = TRACEPARENT_HEADER.encode(), TRACESTATE_HEADER.encode()

@@ -48,7 +48,7 @@ async def test_an_analysts_first_case(console: RunningConsole, chromium: str) ->
     )
     async with analyst(chromium) as ann:
         await ann.log_in(console.url, "ann")
-        await ann.sees("#rows", "No case matches.")
+        await ann.sees("#rows", "There are no cases yet.")
         await ann.page.evaluate("document.body.dataset.loaded = 'once'")
         await console.cluster.publish_alerts(
             [suspicious("a1", "account-1001", "high"), suspicious("a2", "account-1002", "medium")]

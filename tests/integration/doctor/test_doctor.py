@@ -98,9 +98,9 @@ def test_a_redis_that_does_not_answer_is_an_error(
     assert what.startswith("does not answer")
 
 
-def test_a_role_that_there_is_not_is_refused(broker: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_part_that_there_is_not_is_refused(broker: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", f"--bootstrap-servers={broker}", "--principal", "wroker=User:w"]) == 1
-    assert "unknown role 'wroker'. Nearest: 'worker'." in capsys.readouterr().err
+    assert "unknown part 'wroker'. Nearest: 'worker'." in capsys.readouterr().err
 
 
 @pytest.mark.kafka
