@@ -12,6 +12,8 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from fraudstream.cases.redis_closing import close_redis
+
 KEY: Final = "fraudstream:absences"  # a hash of name to `Absence` as JSON
 SOCKET_TIMEOUT_S: Final = 5.0
 
@@ -63,4 +65,4 @@ class AbsenceStore:
 
     async def close(self) -> None:
         """Close the connections to Redis."""
-        await self._redis.aclose()
+        await close_redis(self._redis)

@@ -24,6 +24,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from fraudstream.cases.priority import urgency
+from fraudstream.cases.redis_closing import close_redis
 from fraudstream.contracts import Case
 
 PREFIX: Final = "fraudstream:cases:"
@@ -210,7 +211,7 @@ class CaseView:
 
     async def close(self) -> None:
         """Close the connections to Redis."""
-        await self._redis.aclose()
+        await close_redis(self._redis)
 
     def _key(self, name: str) -> str:
         return self._prefix + name

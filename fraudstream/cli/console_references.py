@@ -15,6 +15,7 @@ async def references_of(settings: Settings) -> References:
     """As the console has them. Raises `Failure` if Redis keeps the secret and does not answer."""
     from redis import RedisError
 
+    from fraudstream.cases.redis_closing import close_redis
     from fraudstream.cases.view import redis_error_text
     from fraudstream.console.access.references import References, read_or_make_secret
     from fraudstream.console.server import redis_client
@@ -28,5 +29,5 @@ async def references_of(settings: Settings) -> References:
             sentence = f"the secret of pseudonyms cannot be read: {redis_error_text(error)}"
             raise Failure(f"{sentence}. Set redis.url or console.reference_secret_file.") from error
         finally:
-            await redis.aclose()
+            await close_redis(redis)
     return References(secret)

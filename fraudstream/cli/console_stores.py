@@ -52,6 +52,7 @@ def keep_event(settings: Settings, event: AuditEvent) -> None:
     """Keep an event in Redis until a console writes it to the audit log. Raises `Failure` if Redis does not answer."""
     from redis import RedisError
 
+    from fraudstream.cases.redis_closing import close_redis
     from fraudstream.cases.view import redis_error_text
     from fraudstream.console.access import pending_events
     from fraudstream.console.server import redis_client
@@ -61,7 +62,7 @@ def keep_event(settings: Settings, event: AuditEvent) -> None:
         try:
             await pending_events.keep_event(redis, event)
         finally:
-            await redis.aclose()
+            await close_redis(redis)
 
     try:
         asyncio.run(keep())
@@ -74,6 +75,7 @@ def with_stores(settings: Settings, work: Callable[[Stores], Awaitable[Result]])
     """Run `work` on the stores. Raises `Failure` if Redis does not answer."""
     from redis import RedisError
 
+    from fraudstream.cases.redis_closing import close_redis
     from fraudstream.cases.view import redis_error_text
     from fraudstream.console.access.sessions import SessionStore
     from fraudstream.console.access.teams import TeamStore
@@ -92,7 +94,7 @@ def with_stores(settings: Settings, work: Callable[[Stores], Awaitable[Result]])
             sessions = SessionStore(redis, web.idle_s, web.session_s, now_ms)
             return await work(Stores(UserStore(redis), sessions, TokenStore(redis, now_ms), TeamStore(redis)))
         finally:
-            await redis.aclose()
+            await close_redis(redis)
 
     try:
         return asyncio.run(connected())

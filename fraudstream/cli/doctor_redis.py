@@ -28,6 +28,7 @@ async def _findings(url: str) -> list[Finding]:
     from redis import RedisError
     from redis.asyncio import Redis
 
+    from fraudstream.cases.redis_closing import close_redis
     from fraudstream.cases.view import redis_error_text
 
     try:
@@ -40,7 +41,7 @@ async def _findings(url: str) -> list[Finding]:
         what = f"does not answer: {redis_error_text(error)}"
         return [Finding(CHECK, "error", "redis.url", what, "start it, or set redis.url and redis.password_file")]
     finally:
-        await client.aclose()
+        await close_redis(client)
 
 
 async def _asked(client: Redis) -> list[Finding]:

@@ -143,6 +143,7 @@ async def _erase_in_redis(settings: Settings, account_id: str, case_ids: list[st
     """Remove at once what the case agent is about to remove, and what it has left. Raises `Failure`."""
     from redis import RedisError
 
+    from fraudstream.cases.redis_closing import close_redis
     from fraudstream.cases.view import redis_error_text
     from fraudstream.console.account_keys import AccountKeys
     from fraudstream.console.server import redis_client
@@ -157,7 +158,7 @@ async def _erase_in_redis(settings: Settings, account_id: str, case_ids: list[st
         raise Failure(f"Redis cannot be written: {redis_error_text(error)}. Repeat the command.") from error
     finally:
         await view.close()
-        await redis.aclose()
+        await close_redis(redis)
 
 
 @asynccontextmanager

@@ -128,6 +128,7 @@ async def _redis(settings: Settings, account_id: str) -> list[Place]:
     """Raises `Failure` if Redis does not answer."""
     from redis import RedisError
 
+    from fraudstream.cases.redis_closing import close_redis
     from fraudstream.cases.view import redis_error_text
     from fraudstream.console.account_keys import AccountKeys
     from fraudstream.console.server import redis_client
@@ -140,7 +141,7 @@ async def _redis(settings: Settings, account_id: str) -> list[Place]:
         raise Failure(f"Redis cannot be read: {redis_error_text(error)}.") from error
     finally:
         await view.close()
-        await redis.aclose()
+        await close_redis(redis)
     return [
         Place("cases in Redis", len(cases), "erasable"),
         Place("saved views and kept answers in Redis", len(kept), "erasable"),

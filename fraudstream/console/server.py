@@ -23,6 +23,7 @@ from fraudstream.audit.recent_events import RecentEvents
 from fraudstream.audit.topic import AuditTopic, AuditTopicSink, ReadableAuditTopic
 from fraudstream.audit.writer import AuditWriter
 from fraudstream.cases.absences import AbsenceStore
+from fraudstream.cases.redis_closing import close_redis
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import SOCKET_TIMEOUT_S, CaseView, redis_error_text
 from fraudstream.console.access.idempotency import KeptAnswers
@@ -197,7 +198,7 @@ async def _serve(
         await actions.close()
         await past.close()
         await view.close()
-        await redis.aclose()
+        await close_redis(redis)
 
 
 async def _remove_unlisted(agent: AgentSettings, evidence: EvidenceStore) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from fraudstream.board.run_state import RunState
@@ -38,8 +37,7 @@ class WebConsole:
 
     async def run(self) -> None:
         """Add the user and keep the process running. Raises `Failure` and what Redis raises."""
-        from redis.exceptions import RedisError
-
+        from fraudstream.cases.redis_closing import close_redis
         from fraudstream.console.access.users import UserStore
         from fraudstream.console.server import redis_client
 
@@ -47,8 +45,7 @@ class WebConsole:
         try:
             await UserStore(redis).put(self._user())
         finally:
-            with suppress(RedisError):  # on a busy machine closing times out; the user is there
-                await redis.aclose()
+            await close_redis(redis)
         await self.process.run()
 
     def _user(self) -> User:
