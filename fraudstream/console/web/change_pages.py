@@ -15,6 +15,7 @@ from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of
 from fraudstream.console.web.proposing import NOTE_CHARACTERS_MAX, may_activate, proposed
 from fraudstream.console.web.rendering import page
+from fraudstream.console.web.rules_readable import rules_readable
 from fraudstream.console.web.visitors import Visitor, permitted
 from fraudstream.contracts import RuleSwitch
 from fraudstream.operations.errors import InvalidValueError, OperationError
@@ -37,10 +38,8 @@ async def changes_page(request: Request, visitor: Annotated[Visitor, Depends(per
     """Proposals and what was decided, and the rule sets to which one can go back."""
     console = console_of(request)
     note_view(request, visitor.session, "view", "path:/changes")
-    try:
+    with rules_readable():
         in_force = await console.rules.in_force()
-    except OperationError as error:
-        raise PageError(503, "rules", sentence=error.sentence) from error
     values = {
         "proposals": (await console.approval.all())[:SHOWN_MAX],
         "in_force": in_force.digest,
@@ -56,7 +55,8 @@ async def changes_page(request: Request, visitor: Annotated[Visitor, Depends(per
 async def restore(request: Request, visitor: Annotated[Visitor, Depends(permitted("draft_rules"))]) -> Response:
     """Ask for the approval of the way back: to the rule set `rule_set`, or to what was there before the list change of
     `proposal`. It is a new change, which is shown, tried and approved as every other."""
-    form, console = await form_of(request), may_activate(request)
+    form = await form_of(request)
+    may_activate(request)
     note = form.get("note", "").strip()
     if not note:
         raise PageError(400, "invalid")
@@ -66,7 +66,7 @@ async def restore(request: Request, visitor: Annotated[Visitor, Depends(permitte
         raise PageError(409, "no_way_back", sentence=error.sentence) from None
     except OperationError as error:
         raise PageError(503, "rules", sentence=error.sentence) from error
-    if change is None or not console.settings.may_activate:
+    if change is None:
         raise PageError(404, "no_proposal")
     return RedirectResponse(await proposed(request, visitor.user.name, change, note), 303)
 

@@ -18,6 +18,7 @@ from fraudstream.console.web.forms import form_of
 from fraudstream.console.web.proposing import NOTE_CHARACTERS_MAX
 from fraudstream.console.web.rendering import page, words_for
 from fraudstream.console.web.rule_pages import checked_name
+from fraudstream.console.web.rules_readable import rules_readable
 from fraudstream.console.web.visitors import Visitor, permitted
 from fraudstream.engine.expression import Fault
 from fraudstream.operations.errors import OperationError
@@ -49,10 +50,8 @@ async def draft_page(
 ) -> Response:
     """The visitor's draft of a rule; the rule in force, or a first text, to begin one."""
     name = checked_name(f"{typology}/{rule}")
-    try:
+    with rules_readable():
         draft = await console_of(request).rules.open_draft(visitor.user.name, name)
-    except OperationError as error:
-        raise PageError(503, "rules", sentence=error.sentence) from error
     return await _draft_page(request, visitor, draft, None, 200)
 
 
@@ -130,10 +129,8 @@ async def _draft_page(
 
 
 async def _faults(request: Request, draft: Draft) -> list[Fault]:
-    try:
+    with rules_readable():
         return await console_of(request).rules.check(draft)
-    except OperationError as error:
-        raise PageError(503, "rules", sentence=error.sentence) from error
 
 
 def _text(text: str) -> str:

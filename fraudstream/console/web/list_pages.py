@@ -17,6 +17,7 @@ from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of
 from fraudstream.console.web.proposing import NOTE_CHARACTERS_MAX, may_activate, proposed
 from fraudstream.console.web.rendering import page, words_for
+from fraudstream.console.web.rules_readable import rules_readable
 from fraudstream.console.web.visitors import Visitor, permitted
 from fraudstream.contracts import ListEntry
 from fraudstream.contracts.duration import parse_duration
@@ -43,10 +44,8 @@ class EntryRow(NamedTuple):
 async def lists_page(request: Request, visitor: Annotated[Visitor, Depends(permitted("see_lists"))]) -> Response:
     """Every list that the rules in force declare."""
     note_view(request, visitor.session, "view", "path:/lists")
-    try:
+    with rules_readable():
         lists = await console_of(request).lists.overview()
-    except OperationError as error:
-        raise PageError(503, "rules", sentence=error.sentence) from error
     return page(request, "lists.html", visitor, {"lists": lists})
 
 

@@ -22,6 +22,7 @@ from fraudstream.console.web.console import console_of
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.proposing import may_activate
 from fraudstream.console.web.rendering import page, words_for
+from fraudstream.console.web.rules_readable import rules_readable
 from fraudstream.console.web.visitors import Visitor, log_refusal, permitted
 from fraudstream.contracts import ListEntry
 from fraudstream.contracts.audit_record import AuditOutcome
@@ -149,11 +150,9 @@ async def _page(
 ) -> Response:
     console, proposal, change = console_of(request), found.proposal, found.proposal.change
     note_view(request, visitor.session, "view", f"proposal:{proposal.proposal_id}", change.name)
-    try:
+    with rules_readable():
         changes = await console.approval.changes(proposal)
         listed = await _listed(request, visitor, proposal) if isinstance(change, ListChange) else None
-    except OperationError as error:
-        raise PageError(503, "rules", sentence=error.sentence) from error
     is_own = proposal.by == visitor.user.name
     may_approve = visitor.may("approve_rules") and (not is_own or console.approval.may_approve_own(change))
     values = {

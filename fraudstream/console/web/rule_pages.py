@@ -19,9 +19,9 @@ from fraudstream.console.web.console import console_of
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.overview_pages import days_of
 from fraudstream.console.web.rendering import page, words_for
+from fraudstream.console.web.rules_readable import rules_readable
 from fraudstream.console.web.visitors import Visitor, permitted
 from fraudstream.history.manifest import day_text
-from fraudstream.operations.errors import OperationError
 from fraudstream.operations.new_rule import is_rule_name
 
 router = APIRouter()
@@ -35,11 +35,9 @@ async def rules_page(request: Request, visitor: Annotated[Visitor, Depends(permi
     days = days_of(request.query_params.get("days"), ACTIVITY_DAYS, ACTIVITY_DAYS_SHOWN)
     may_draft = visitor.may("draft_rules")
     note_view(request, visitor.session, "view", "path:/rules")
-    try:
+    with rules_readable():
         overview = await desk.overview(days, visitor.team)
         firings = await console.figures.firings(days)
-    except OperationError as error:
-        raise PageError(503, "rules", sentence=error.sentence) from error
     values = {
         "overview": overview,
         "drafts": await desk.drafts_of(visitor.user.name) if may_draft else [],
@@ -61,10 +59,8 @@ async def rule_page(
     """A rule in force: its text, its test cases, and the cases in which it fired."""
     name = checked_name(f"{typology}/{rule}")
     days = days_of(request.query_params.get("days"), ACTIVITY_DAYS, ACTIVITY_DAYS_SHOWN)
-    try:
+    with rules_readable():
         file = await console_of(request).rules.open_rule(name, days, visitor.team)
-    except OperationError as error:
-        raise PageError(503, "rules", sentence=error.sentence) from error
     if file is None:
         raise PageError(404, "no_rule", rule=name)
     note_view(request, visitor.session, "view", f"rule:{name}")

@@ -16,9 +16,9 @@ from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of, values_of
 from fraudstream.console.web.rendering import page, words_for
 from fraudstream.console.web.rule_pages import checked_name
+from fraudstream.console.web.rules_readable import rules_readable
 from fraudstream.console.web.visitors import Visitor, permitted
 from fraudstream.engine.rules import Rule
-from fraudstream.operations.errors import OperationError
 
 router = APIRouter()
 
@@ -36,10 +36,8 @@ async def thresholds_page(request: Request, visitor: Annotated[Visitor, Depends(
     """Every rule that is evaluated, with its status and its numbers."""
     console = console_of(request)
     note_view(request, visitor.session, "view", "path:/rules/thresholds")
-    try:
+    with rules_readable():
         in_force = await console.rules.in_force()
-    except OperationError as error:
-        raise PageError(503, "rules", sentence=error.sentence) from error
     drafted = set()
     if visitor.may("draft_rules"):
         drafted = {draft.name for draft in await console.rules.drafts_of(visitor.user.name)}
@@ -58,12 +56,10 @@ async def set_rule(
     proposed. A draft that the visitor has is not changed."""
     name, form, actor = checked_name(f"{typology}/{rule}"), await form_of(request), visitor.user.name
     console, words = console_of(request), words_for(request)
-    try:
+    with rules_readable():
         in_force = await console.rules.in_force()
         found = rule_of(in_force, name)
         draft = await console.rules.open_draft(actor, name)
-    except OperationError as error:
-        raise PageError(503, "rules", sentence=error.sentence) from error
     if found is None or found.status == "retired":
         raise PageError(404, "no_rule", rule=name)
     if draft.saved_at_ms is not None:
