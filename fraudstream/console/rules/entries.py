@@ -13,6 +13,7 @@ from fraudstream.engine.expression import NETWORKS, ValueList
 from fraudstream.operations.checked_text import check_entry, check_identifier
 from fraudstream.operations.errors import InvalidValueError
 from fraudstream.operations.lists import UnknownListError
+from fraudstream.operations.rules_in_force import InForce
 
 VALUES_MAX: Final = 50  # of one change
 ROWS_MAX: Final = 200  # entries of a page
@@ -46,38 +47,26 @@ class ListDesk:
 
     async def declared(self, name: str) -> ValueList:
         """What the rules in force declare of a list. Raises `UnknownListError`."""
-        lists = (await self._library.in_force()).rule_set.lists
-        if name not in lists:
-            raise UnknownListError(name, lists)
-        return lists[name]
+        return _declared(await self._library.in_force(), name)
 
     async def overview(self) -> list[ListSummary]:
         """Every list that the rules in force declare, by name."""
         in_force = await self._library.in_force()
-        rules = in_force.rule_set.rules
-        now_ms = self._now_ms()
-        found = []
-        for name, declared in sorted(in_force.rule_set.lists.items()):
-            entries = [entry for entry in in_force.entries if entry.list == name]
-            expired = sum(is_expired(entry, now_ms) for entry in entries)
-            asking = tuple(rule.name for rule in rules if any(each.listed == name for each in rule.when.comparisons))
-            changed = max(entries, key=lambda entry: entry.issued_at_ms, default=None)
-            found.append(ListSummary(name, declared, len(entries) - expired, expired, asking, changed))
-        return found
+        return [self._summary(in_force, name) for name in sorted(in_force.rule_set.lists)]
 
     async def open_list(self, name: str, text: str, *, parts: bool) -> ListPage:
         """A list with the entries whose value, author or note is `text`, or has it in it. `parts`: of values too; else
         a value is found as a whole alone. Raises `UnknownListError`."""
-        summary = await self._summary(name)
         in_force = await self._library.in_force()
+        _declared(in_force, name)
         found = [entry for entry in in_force.entries if entry.list == name and _is_found(entry, text, parts)]
         found.sort(key=lambda entry: entry.issued_at_ms, reverse=True)
-        return ListPage(summary, tuple(found[:ROWS_MAX]), len(found))
+        return ListPage(self._summary(in_force, name), tuple(found[:ROWS_MAX]), len(found))
 
     async def addition(self, name: str, values: Sequence[str], expires_at_ms: int | None) -> ListChange:
         """The change that puts values on a list; of a single one that is on it, the end changes. Raises
         `UnknownListError`, `InvalidValueError`."""
-        declared = (await self._summary(name)).declared
+        declared = await self.declared(name)
         if not 1 <= len(values) <= VALUES_MAX:
             raise InvalidValueError("values", len(values), f"Give 1 to {VALUES_MAX} values.")
         if expires_at_ms is not None and expires_at_ms <= self._now_ms():
@@ -91,7 +80,7 @@ class ListDesk:
 
     async def removal(self, name: str, values: Sequence[str]) -> ListChange:
         """The change that takes values off a list. Raises `UnknownListError`, `InvalidValueError`."""
-        await self._summary(name)
+        await self.declared(name)
         before = await self._entries(name, values)
         if not values or not all(before):
             raise InvalidValueError("values", len(values), "The value is not on the list.")
@@ -106,18 +95,26 @@ class ListDesk:
             raise InvalidValueError("values", 1, "The entry that was there before has ended.")
         return await self.addition(change.list, change.values, first.expires_at_ms)
 
-    async def _summary(self, name: str) -> ListSummary:
-        found = await self.overview()
-        summary = next((each for each in found if each.name == name), None)
-        if summary is None:
-            raise UnknownListError(name, [each.name for each in found])
-        return summary
+    def _summary(self, in_force: InForce, name: str) -> ListSummary:
+        now_ms, rules = self._now_ms(), in_force.rule_set.rules
+        entries = [entry for entry in in_force.entries if entry.list == name]
+        expired = sum(is_expired(entry, now_ms) for entry in entries)
+        asking = tuple(rule.name for rule in rules if any(each.listed == name for each in rule.when.comparisons))
+        changed = max(entries, key=lambda entry: entry.issued_at_ms, default=None)
+        return ListSummary(name, in_force.rule_set.lists[name], len(entries) - expired, expired, asking, changed)
 
     async def _entries(self, name: str, values: Sequence[str]) -> tuple[ListEntry | None, ...]:
         """The entry of each value now; None of one that is not on the list."""
         in_force = await self._library.in_force(is_fresh=True)
         held = {entry.value: entry for entry in in_force.entries if entry.list == name}
         return tuple(map(held.get, values))
+
+
+def _declared(in_force: InForce, name: str) -> ValueList:
+    lists = in_force.rule_set.lists
+    if name not in lists:
+        raise UnknownListError(name, lists)
+    return lists[name]
 
 
 def is_expired(entry: ListEntry, now_ms: int) -> bool:
