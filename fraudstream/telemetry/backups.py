@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
+from prometheus_client import CollectorRegistry
 
-from prometheus_client import CollectorRegistry, Info, ProcessCollector
-
-from fraudstream.telemetry.metrics import Definitions
+from fraudstream.telemetry.metrics import Definitions, describe_process
 
 
 class BackupTelemetry:
@@ -15,9 +13,7 @@ class BackupTelemetry:
     def __init__(self, registry: CollectorRegistry, *, version: str) -> None:
         self.registry = registry
         define = Definitions(registry)
-        ProcessCollector(registry=registry)
-        build = Info("fraudstream_build", "Versions of the program and of Python.", registry=registry)
-        build.info({"version": version, "python": platform.python_version()})
+        describe_process(registry, version)
         self._backups = define.counter("backups", "Backups that were tried, by result: whole or failed.", "result")
         self._succeeded_at = define.gauge(
             "backup_success_timestamp_seconds",

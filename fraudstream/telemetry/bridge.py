@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Info, ProcessCollector
+from prometheus_client import CollectorRegistry
 
-from fraudstream.telemetry.metrics import DURATION_BOUNDS_S, Definitions
+from fraudstream.telemetry.metrics import DURATION_BOUNDS_S, Definitions, describe_process
 from fraudstream.telemetry.span_metrics import SpanMetrics
 
 
@@ -20,9 +19,7 @@ class BridgeTelemetry:
         self.registry = registry
         define = Definitions(registry)
         self.spans = SpanMetrics(define)
-        ProcessCollector(registry=registry)
-        build = Info("fraudstream_build", "Versions of the program and of Python.", registry=registry)
-        build.info({"version": version, "python": platform.python_version()})
+        describe_process(registry, version)
         self._messages = define.counter("bridge_messages", "Messages that are done.", "partition")
         self._payments = define.counter("bridge_payments", "Payments published from messages.", "partition")
         self._excluded = define.counter("bridge_excluded_transactions", "Transactions that the mapping leaves out.")

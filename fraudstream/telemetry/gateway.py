@@ -6,9 +6,9 @@ import platform
 import time
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Info, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector
 
-from fraudstream.telemetry.metrics import LATENCY_BOUNDS_S, Definitions
+from fraudstream.telemetry.metrics import LATENCY_BOUNDS_S, Definitions, build_info
 from fraudstream.telemetry.span_metrics import SpanMetrics
 
 OUTAGE_MAX_S = 5.0
@@ -18,7 +18,7 @@ class GatewayMetrics:
     """The metrics of a gateway."""
 
     def __init__(self, define: Definitions) -> None:
-        self.build = Info("fraudstream_build", "Versions of the program and of Python.", registry=define.registry)
+        self.build = build_info(define.registry)
         self.requests = define.counter("gateway_requests", "Requests answered, by HTTP status.", "status")
         self.answers = define.counter(
             "gateway_answers", "Payments answered, by outcome; timeout: no decision in time.", "outcome"

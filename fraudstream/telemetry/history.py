@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Info, ProcessCollector
+from prometheus_client import CollectorRegistry
 
-from fraudstream.telemetry.metrics import DURATION_BOUNDS_S, Definitions
+from fraudstream.telemetry.metrics import DURATION_BOUNDS_S, Definitions, describe_process
 
 OUTAGE_MAX_S = 5.0
 
@@ -20,9 +19,7 @@ class HistoryTelemetry:
     def __init__(self, registry: CollectorRegistry, *, version: str, reasons: Iterable[str] = ()) -> None:
         self.registry = registry
         define = Definitions(registry)
-        ProcessCollector(registry=registry)
-        build = Info("fraudstream_build", "Versions of the program and of Python.", registry=registry)
-        build.info({"version": version, "python": platform.python_version()})
+        describe_process(registry, version)
         self._rows = define.counter("history_rows", "Rows that were read from the topics.", "table")
         self._skipped = define.counter("history_skipped_records", "Records that were left out.", "reason")
         self._missing = define.counter("history_missing_records", "Records deleted before they were read.", "topic")

@@ -3,6 +3,7 @@
 They are made in a registry of their own, never in the library's global one, so that two in one process stay separate.
 """
 
+import platform
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Info, ProcessCollector, disable_created_metrics
@@ -45,6 +46,18 @@ class Definitions:
         return ArrayHistogram(f"fraudstream_{name}", text, tuple(bounds), self.registry, label)
 
 
+def describe_process(registry: CollectorRegistry, version: str) -> None:
+    """Metrics of the process itself, its release among them. `version`: of fraudstream."""
+    ProcessCollector(registry=registry)
+    build = build_info(registry)
+    build.info({"version": version, "python": platform.python_version()})
+
+
+def build_info(registry: CollectorRegistry) -> Info:
+    """The metric that names the release."""
+    return Info("fraudstream_build", "Versions of the program and of Python.", registry=registry)
+
+
 class ProcessMetrics:
     """Metrics that workers and case agents share.
 
@@ -55,7 +68,7 @@ class ProcessMetrics:
     def __init__(self, define: Definitions, reasons: Iterable[str], by: str | None = None) -> None:
         parts = () if by is None else (by,)
         ProcessCollector(registry=define.registry)
-        self.build = Info("fraudstream_build", "Versions of the program and of Python.", registry=define.registry)
+        self.build = build_info(define.registry)
         self.dead_letters = define.counter("dead_letters", "Records that could not be handled.", "reason")
         for reason in reasons:
             self.dead_letters.labels(reason)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Info, ProcessCollector
+from prometheus_client import CollectorRegistry
 
-from fraudstream.telemetry.metrics import DURATION_BOUNDS_S, Definitions
+from fraudstream.telemetry.metrics import DURATION_BOUNDS_S, Definitions, describe_process
 
 OUTAGE_MAX_S = 5.0
 
@@ -20,9 +19,7 @@ class WebhookTelemetry:
     def __init__(self, registry: CollectorRegistry, *, version: str, endpoints: Sequence[str] = ()) -> None:
         self.registry = registry
         define = Definitions(registry)
-        ProcessCollector(registry=registry)
-        build = Info("fraudstream_build", "Versions of the program and of Python.", registry=registry)
-        build.info({"version": version, "python": platform.python_version()})
+        describe_process(registry, version)
         self._delivered = define.counter("webhooks_delivered", "Events that were delivered.", "endpoint", "event")
         self._failed = define.counter("webhooks_failed_attempts", "Attempts that have failed.", "endpoint")
         self._undelivered = define.counter("webhooks_undelivered", "Events that became dead letters.", "endpoint")
