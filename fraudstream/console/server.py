@@ -8,14 +8,13 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
 import uvicorn
-from aiokafka.errors import KafkaError
 from redis import RedisError
 from redis.asyncio import Redis
 
@@ -53,10 +52,11 @@ from fraudstream.console.overview.desk import OverviewDesk
 from fraudstream.console.overview.figures_desk import FiguresDesk
 from fraudstream.console.past import History, PastDesk
 from fraudstream.console.rules.approval import Approval
+from fraudstream.console.rules.cluster_readers import artefact_reader, rules_reader
 from fraudstream.console.rules.desk import RuleDesk
 from fraudstream.console.rules.drafts import DraftStore
 from fraudstream.console.rules.entries import ListDesk
-from fraudstream.console.rules.library import ReadArtefacts, ReadInForce, RuleLibrary
+from fraudstream.console.rules.library import RuleLibrary
 from fraudstream.console.rules.proposals import ProposalStore
 from fraudstream.console.rules.trials import Trials
 from fraudstream.console.saved_views import SavedViewStore
@@ -64,16 +64,11 @@ from fraudstream.console.search.disk_index import DiskIndex
 from fraudstream.console.settings import RuleSettings, ServerSettings
 from fraudstream.console.web.console import Console
 from fraudstream.contracts import Alert
-from fraudstream.engine.document import DocumentErrors
 from fraudstream.evidence.store import EvidenceStore
 from fraudstream.explain.sent import find_alerts
 from fraudstream.kafka.topic_reader import TopicReader
 from fraudstream.openid.fetching import fetch_url
-from fraudstream.operations.cluster_access import cluster_error
-from fraudstream.operations.errors import OperationError
-from fraudstream.operations.rules_in_force import InForce, artefacts_of, read_in_force
 from fraudstream.operations.unlisted_files import remove_unlisted
-from fraudstream.stream.settings import StreamSettings
 
 STOP_S_MAX: Final = 3
 RETRY_S: Final = 1.0
@@ -133,7 +128,7 @@ async def _serve(
     users, past = UserStore(redis), PastDesk(history)
     sessions = SessionStore(redis, settings.idle_s, settings.session_s, now_ms)
     trials = Trials(rules.trials, live, now_ms)
-    library = RuleLibrary(_rules_reader(rules.stream), _artefact_reader(rules.stream), rules.directory, now_ms)
+    library = RuleLibrary(rules_reader(rules.stream), artefact_reader(rules.stream), rules.directory, now_ms)
     explanations = Explanations(rules.trials, library)
     console = Console(
         settings=settings,
@@ -282,30 +277,3 @@ def _alert_reader(agent: AgentSettings) -> ReadAlerts:
             return await find_alerts(reader, agent.alerts_topic, partition, alert_ids)
 
     return read
-
-
-def _rules_reader(stream: StreamSettings) -> ReadInForce:
-    async def read(before: InForce | None) -> InForce:
-        async with _readable(stream):
-            return await read_in_force(stream, before)
-
-    return read
-
-
-def _artefact_reader(stream: StreamSettings) -> ReadArtefacts:
-    async def read(files: Mapping[str, str]) -> Mapping[str, bytes]:
-        async with _readable(stream):
-            return await artefacts_of(stream, files)
-
-    return read
-
-
-@asynccontextmanager
-async def _readable(stream: StreamSettings) -> AsyncIterator[None]:
-    """What reading rules raises, as `OperationError`."""
-    try:
-        yield
-    except DocumentErrors as errors:
-        raise OperationError(f"This release cannot read them: {errors}") from errors
-    except (KafkaError, ConnectionError, TimeoutError) as error:
-        raise await cluster_error(stream.brokers, error) from error
