@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from fraudstream.cli.main import Subparsers
     from fraudstream.cli.up.display import Display
     from fraudstream.cli.up.feed import FileFeed, GeneratedFeed
-    from fraudstream.cli.up.one_run import Run, RunBroker
+    from fraudstream.cli.up.one_run import Run
+    from fraudstream.cli.up.run_settings import RunBroker
     from fraudstream.supervision.stop_signals import StopSignals
 
 WORKERS_MAX = 64
@@ -165,7 +166,7 @@ def _run(args: argparse.Namespace, settings: Settings, scratch: Path, signals: S
 def _broker(kind: str, scratch: Path) -> Iterator[RunBroker]:
     """The broker that `--broker` names, until the block ends. Raises `EmbeddedError`, `Failure`."""
     from fraudstream.cli.up.apache_kafka import apache_kafka
-    from fraudstream.cli.up.one_run import RunBroker
+    from fraudstream.cli.up.run_settings import RunBroker
     from fraudstream.embedded import embedded_broker
 
     if kind == "kafka":

@@ -4,7 +4,7 @@ import pytest
 
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import load_settings
-from fraudstream.cli.up.one_run import RunBroker, settings_for
+from fraudstream.cli.up.run_settings import RunBroker, settings_for
 from fraudstream.kafka import Brokers
 
 SASL = {

@@ -8,7 +8,7 @@ import pytest
 
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Override, load_settings
-from fraudstream.cli.up.one_run import RunBroker, partitions_for, settings_for
+from fraudstream.cli.up.run_settings import RunBroker, partitions_for, settings_for
 from fraudstream.cli.wanted_topics import wanted_topics
 from fraudstream.cli.worker import stream_settings
 from fraudstream.stream.settings import ALL_ENTITIES, StageForm
