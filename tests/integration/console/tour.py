@@ -1,6 +1,6 @@
 """The tour of docs/tour.md, driven in a real Chromium: from `fraudstream up` to the verdict that a closed case changes.
 
-    python -m tests.integration.console.tour [--pictures docs/images] [--only-check]
+    python -m tests.integration.console.tour [--pictures docs/images]
 
 Starts `fraudstream up` on free ports, with generated payments around those of the tour. Each step asserts what its
 picture shows, and writes `tour-NN-….png`. All identifiers are made up.
@@ -11,97 +11,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import re
-import signal
 import tempfile
-import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.integration.console.tour_payments import EARLIER, FRAUDSTREAM, LATER, VICTIM, TourPayments
+from tests.integration.console.running_up import WAIT_MS, Pictures, Running, running, said
+from tests.integration.console.tour_payments import EARLIER, LATER, VICTIM, TourPayments
 
-START_S: Final = 1_200.0  # on a busy machine, compiling the kernel included
-WAIT_MS: Final = 60_000
-SIZE_MAX: Final = 150_000  # bytes of a picture
-COLOURS: Final = 128
 AMOUNTS: Final = tuple(f"{euros}.00" for euros in range(60, 260, 16))
+PAYMENTS: Final = ("--rate", "10", "--accounts", "2000")
 NEWEST: Final = "?order=newest"
 RISK: Final = "merchant_risk_last_2"  # a part of the score
-
-
-class Pictures:
-    """Numbered screenshots in a directory; none without one."""
-
-    def __init__(self, directory: Path | None) -> None:
-        self._directory, self._number = directory, 1  # the board is the first, and is drawn at the end
-
-    async def take(self, page: Page, name: str, number: int | None = None) -> None:
-        """A screenshot of what the step has shown."""
-        self._number += number is None
-        if self._directory is None:
-            return
-        path = self._directory / f"tour-{number or self._number:02d}-{name}.png"
-        await page.screenshot(path=path, animations="disabled")
-        with Image.open(path) as picture:
-            few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-        few.save(path, optimize=True)
-        size = path.stat().st_size
-        assert size < SIZE_MAX, f"{path} has {size:,} bytes"
-        print(f"{path}: {size:,} bytes", flush=True)
-
-
-class Running:
-    """`fraudstream up`: its addresses, and the environment in which commands find it."""
-
-    def __init__(self, text: str) -> None:
-        def found(pattern: str) -> str:
-            match = re.search(pattern, text)
-            assert match is not None, f"{pattern!r} is not in:\n{text}"
-            return match[1]
-
-        self.console = found(r"web console is at (http://\S+) ")
-        self.password = found(r"password (\S+)\)")
-        self.gateway = found(r"gateway takes payments at (http://[^/]+)/")
-        servers = {
-            "FRAUDSTREAM_KAFKA_BOOTSTRAP_SERVERS": found(r"broker: (\S+)"),
-            "FRAUDSTREAM_REDIS_URL": found(r"redis: (\S+)"),
-        }
-        self.environment: Mapping[str, str] = {**os.environ, **servers}
-
-
-@asynccontextmanager
-async def running(board: Path, log: Path) -> AsyncIterator[Running]:
-    """`fraudstream up`, deciding payments; at its end the board is in the file `board`."""
-    payments = ("--rate", "10", "--accounts", "2000", "--start", "2025-01-01T08:00:00Z")  # the same on every day
-    command = (*FRAUDSTREAM, "up", "--plain", *payments, "--picture", str(board))
-    with log.open("wb") as file:
-        up = await asyncio.create_subprocess_exec(*command, stdout=file, stderr=asyncio.subprocess.STDOUT)
-    try:
-        limit = time.monotonic() + START_S
-        while not _has_cases(text := said(log)):
-            assert up.returncode is None, text
-            assert time.monotonic() < limit, text
-            await asyncio.sleep(1.0)
-        yield Running(said(log))
-    finally:
-        if up.returncode is None:
-            up.send_signal(signal.SIGINT)
-        await up.wait()
-
-
-def said(log: Path) -> str:
-    """What it has printed so far."""
-    return log.read_text()
-
-
-def _has_cases(text: str) -> bool:
-    return "gateway takes" in text and re.search(r"\| [1-9][\d,]* open cases", text) is not None
 
 
 class Tour:
@@ -121,7 +45,7 @@ class Tour:
         await page.keyboard.type("admin")
         await page.keyboard.press("Tab")
         await page.keyboard.type(self._up.password)
-        await self._pictures.take(page, "log-in")
+        await self._pictures.take(page, "tour-02-log-in")
         await page.keyboard.press("Enter")
         await self.sees("#state", "Live")
         await page.locator("#order").select_option("newest")  # the demo's own cases are in the thousands
@@ -134,7 +58,7 @@ class Tour:
         assert answer.outcome == "review", answer
         assert answer.fields["rules"] == ["card_testing/tiny_then_large"], answer
         await self.sees("#rows", f"••••{VICTIM[-4:]}")
-        await self._pictures.take(self._page, "queue")
+        await self._pictures.take(self._page, "tour-03-queue")
 
     async def earlier_customer(self) -> str:
         """Another customer buys at the shop, before anything is known of it; the amount, which was allowed."""
@@ -143,7 +67,7 @@ class Tour:
         assert decision["outcome"] == "allow", decision
         explained = await self._payments.explained(decision)
         assert risk_in(explained) is None, explained
-        await self._terminal("earlier", decision, explained)
+        await self._terminal("tour-04-earlier", decision, explained)
         return amount
 
     async def case_understood(self) -> None:
@@ -158,7 +82,7 @@ class Tour:
         await self.sees("h1", VICTIM)
         await self.sees(".why", "489.00 EUR")
         await self.sees("#past", "web")
-        await self._pictures.take(page, "case")
+        await self._pictures.take(page, "tour-05-case")
 
     async def case_closed(self) -> None:
         """Claimed and closed as fraud, with a note."""
@@ -167,11 +91,11 @@ class Tour:
         await self.sees("#message", "You have claimed this case.")
         await page.keyboard.press("f")
         await page.keyboard.type("Not hers: the card was copied. Asked for a new one.")
-        await self._pictures.take(page, "close")
+        await self._pictures.take(page, "tour-06-close")
         await page.keyboard.press("Control+Enter")
         await self.sees("#message", "Closed as confirmed fraud.")
         await self.sees("#notes", "the card was copied")
-        await self._pictures.take(page, "closed")
+        await self._pictures.take(page, "tour-07-closed")
 
     async def later_customer(self, amount: str) -> None:
         """The same purchase by a third customer is judged otherwise: the shop has a fraud to its name."""
@@ -179,7 +103,7 @@ class Tour:
         assert decision["outcome"] == "review", decision
         explained = await self._payments.explained(decision)
         assert risk_in(explained) == "1", explained
-        await self._terminal("later", decision, explained)
+        await self._terminal("tour-08-later", decision, explained)
 
     async def next_case(self) -> None:
         """The case of that purchase has the shop's risk among the parts of its score."""
@@ -187,7 +111,7 @@ class Tour:
         await page.goto(f"{self._up.console}/{NEWEST}")
         await page.locator("#rows a[data-row]", has_text=f"••••{LATER[-4:]}").click()
         await self.sees("#score", RISK)
-        await self._pictures.take(page, "next-case")
+        await self._pictures.take(page, "tour-09-next-case")
 
     async def _terminal(self, name: str, decision: Mapping[str, Any], explained: str) -> None:
         """A picture of what the two commands print, of the explanation the lines that matter here."""
@@ -217,13 +141,13 @@ async def views_of_others(browser: Browser, up: Running, state: Any, pictures: P
     page = await dark.new_page()
     await page.goto(f"{up.console}/{NEWEST}")
     await expect(page.locator("#rows")).to_contain_text(LATER[-4:], timeout=WAIT_MS)
-    await pictures.take(page, "dark")
+    await pictures.take(page, "tour-10-dark")
     chinese = await browser.new_context(storage_state=state, locale="zh-CN", viewport={"width": 1440, "height": 900})
     page = await chinese.new_page()
     await page.goto(f"{up.console}/{NEWEST}")
     await page.locator("#rows a[data-row]", has_text=LATER[-4:]).click()
     await expect(page.locator("#score")).to_contain_text("分数", timeout=WAIT_MS)
-    await pictures.take(page, "chinese")
+    await pictures.take(page, "tour-11-chinese")
 
 
 async def take_tour(up: Running, browser: Browser, pictures: Pictures) -> None:
@@ -260,11 +184,11 @@ async def main() -> None:
             if args.log:
                 await take_tour(Running(said(args.log)), browser, pictures)
                 return
-            async with running(board, Path(directory, "log")) as up:
+            async with running(Path(directory, "log"), *PAYMENTS, "--picture", str(board)) as up:
                 await take_tour(up, browser, pictures)
             page = await browser.new_page(viewport={"width": 1440, "height": 900})
             await page.goto(board.as_uri())
-            await pictures.take(page, "board", 1)
+            await pictures.take(page, "tour-01-board")
 
 
 if __name__ == "__main__":
