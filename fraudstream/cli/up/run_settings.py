@@ -60,7 +60,13 @@ def settings_for(
         gateway=GatewaySettings(port=free_port(settings.gateway.port), deadline_ms=settings.gateway.deadline_ms),
         history=HistorySettings(str(scratch / "history"), retention_days=0, commit_interval_s=HISTORY_INTERVAL_S),
         evidence=replace(settings.evidence, directory=str(scratch / "evidence")),
-        console=ConsoleSettings(port=0, time_zone=settings.console.time_zone),
+        console=ConsoleSettings(
+            port=0,
+            time_zone=settings.console.time_zone,
+            may_activate=True,  # changes stay in the run's own broker
+            trial_hours=settings.console.trial_hours,
+            trial_warm_up_days=settings.console.trial_warm_up_days,
+        ),
         topics=replace(settings.topics, partitions=partitions, replication=1),
         rules=replace(settings.rules, directory=str(Path(settings.rules.directory).resolve())),
     )

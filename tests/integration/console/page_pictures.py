@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from playwright.async_api import Page, async_playwright, expect
 
-from tests.integration.console.running_up import WAIT_MS, Pictures, Running, running
+from tests.integration.console.running_up import WAIT_MS, Pictures, Running, running, said
 
-RULE: Final = "takeover/new_device"
+CASE: Final = "account_takeover/large_from_new_device"  # a rule that fired in the case of the pictures
+RULE: Final = "new_payee/large_transfer"
 LIST: Final = "stolen_devices"
-# Two days of payments for a trial, so that it ends soon.
-SETTINGS: Final = {"FRAUDSTREAM_CONSOLE_MAY_ACTIVATE": "true", "FRAUDSTREAM_CONSOLE_TRIAL_WARM_UP_DAYS": "1"}
+SETTINGS: Final = {"FRAUDSTREAM_CONSOLE_TRIAL_WARM_UP_DAYS": "3"}
 
 
 class Pages:
@@ -46,14 +48,13 @@ class Pages:
         page = self._page
         await page.goto("/")
         await self._pictures.take(page, "console-queue")
-        await page.locator("#rows a[data-row]").first.click()
+        await page.locator("#rows tr", has_text=CASE).locator("a[data-row]").first.click()
         await self._sees("#past .timeline")
         await self._pictures.take(page, "console-case")
         account = await page.locator("h1 a").get_attribute("href")
         await page.locator("#payments th a").first.click()
-        await self._sees("#near-title", "")
-        await page.wait_for_load_state()
-        await self._sees(".why")
+        await self._sees("#fired-title")
+        await page.locator("#others-title ~ details summary").click()
         await self._pictures.take(page, "console-explained")
         await page.goto(account or "")
         await self._sees("#payments")
@@ -63,7 +64,7 @@ class Pages:
         """What a team lead looks at."""
         for name in ("overview", "partners", "models"):
             await self._page.goto(f"/{name}")
-            await self._page.wait_for_load_state()
+            await expect(self._page.locator("main table").first).to_be_visible(timeout=WAIT_MS)
             await self._pictures.take(self._page, f"console-{name}")
 
     async def rules(self) -> None:
@@ -125,10 +126,16 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=Path, metavar="DIRECTORY", help="where to write them (default: nowhere)")
     parser.add_argument("--seconds", type=float, default=240.0, help="of payments before the first picture")
-    parser.add_argument("--chromium", default="chromium", help="path of the browser")
+    parser.add_argument("--chromium", default=shutil.which("chromium"), help="path of the browser")
+    parser.add_argument("--log", type=Path, help="output of a running `fraudstream up --plain`, to use that one")
     args = parser.parse_args()
+    if args.log:
+        await take_pictures(Running(said(args.log)), args.chromium, Pictures(args.pictures))
+        return
     with tempfile.TemporaryDirectory() as directory:
-        async with running(Path(directory, "log"), "--rate", "50", environment=SETTINGS) as up:
+        start = (datetime.now(UTC) - timedelta(hours=36)).isoformat(timespec="seconds")
+        payments = ("--rate", "50", "--start", start)
+        async with running(Path(directory, "log"), *payments, environment=SETTINGS) as up:
             await asyncio.sleep(args.seconds)
             await take_pictures(up, args.chromium, Pictures(args.pictures))
 

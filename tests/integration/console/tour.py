@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import json
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -174,7 +175,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=Path, metavar="DIRECTORY", help="where to write them (default: nowhere)")
     parser.add_argument("--log", type=Path, help="output of a running `fraudstream up --plain`, to use that one")
-    parser.add_argument("--chromium", default="chromium", help="path of the browser")
+    parser.add_argument("--chromium", default=shutil.which("chromium"), help="path of the browser")
     args = parser.parse_args()
     pictures = Pictures(args.pictures)
     with tempfile.TemporaryDirectory() as directory:
