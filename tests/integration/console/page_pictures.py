@@ -64,7 +64,7 @@ class Pages:
         """What a team lead looks at."""
         for name in ("overview", "partners", "models"):
             await self._page.goto(f"/{name}")
-            await expect(self._page.locator("main table").first).to_be_visible(timeout=WAIT_MS)
+            await expect(self._page.locator("main table:visible").first).to_be_visible(timeout=WAIT_MS)
             await self._pictures.take(self._page, f"console-{name}")
 
     async def rules(self) -> None:
