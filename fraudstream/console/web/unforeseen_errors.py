@@ -1,4 +1,4 @@
-"""The answer to an error that nobody foresaw: one sentence and the id of the request, and the traceback in the log.
+"""The answer to an error that nobody foresaw: a page with the id of the request, and the traceback in the log.
 
 It stands inside `SecurityHeaders`, as the framework's own answer would be outside and have none of them.
 """
@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fraudstream.console.web.api.problems import problem
 from fraudstream.console.web.auditing import request_id_of
+from fraudstream.console.web.error_pages import error_page
+from fraudstream.console.web.visitors import known_visitor
 
 _SENTENCE: Final = "An unforeseen error. The log of the console has it under the id of this request."
 
@@ -59,4 +61,10 @@ async def api_answer(request: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request) -> Response:
-    return PlainTextResponse(f"{_SENTENCE[:-1]}: {request_id_of(request)}\n", 500)
+    """A page; the bare sentence if the page is what fails."""
+    request_id = request_id_of(request)
+    try:
+        return error_page(request, 500, "error.unforeseen", {"request": request_id}, known_visitor(request))
+    except Exception:
+        log.exception("the page of the error failed too", extra={"request": request_id})
+        return PlainTextResponse(f"{_SENTENCE[:-1]}: {request_id}\n", 500)

@@ -355,6 +355,40 @@ async def test_the_beginning_of_an_id_leads_to_its_case(console: ConsoleUnderTes
     assert (missing.status_code, "There is no case <bdi>dddd</bdi>" in missing.text) == (404, True)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "sentence"),
+    [
+        ("GET", "/nowhere", 404, "There is no such page."),
+        ("GET", "/cases/dddd/files/none", 404, "There is no case"),
+        ("GET", f"/cases/{CASE}/claim", 405, "This address only takes forms"),
+        ("PUT", "/", 405, "What was sent cannot be used."),
+        ("POST", f"/cases/{CASE}/claim", 403, "This form is out of date."),
+    ],
+)
+async def test_a_page_that_is_refused_has_the_menu_for_who_is_logged_in(
+    console: ConsoleUnderTest, method: str, path: str, status: int, sentence: str
+) -> None:
+    client = await console.logged_in("ann", "analyst")
+    form = {"csrf": "of another session"} if method == "POST" else None
+    answer = await client.request(method, path, data=form)
+    assert (answer.status_code, sentence in answer.text, "<nav aria-label=" in answer.text) == (status, True, True)
+    assert ("allow" in answer.headers) == (status == 405)
+    assert "<nav aria-label=" not in (await console.client().request(method, path)).text
+
+
+async def test_an_unknown_address_is_answered_without_the_menu_when_redis_does_not_answer(
+    console: ConsoleUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await console.logged_in("ann", "analyst")
+
+    async def fail(*_args: Any, **_more: Any) -> None:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(console.sessions, "find", fail)
+    answer = await client.get("/nowhere")
+    assert (answer.status_code, "There is no such page." in answer.text) == (404, True)
+
+
 async def test_alerts_that_are_gone_are_owned_up_to(console: ConsoleUnderTest) -> None:
     await put(console, alert("a1"))
     console.alerts.clear()

@@ -41,6 +41,7 @@ async def test_an_unforeseen_error_has_the_headers_and_tells_nothing(
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-request-id"] in answer.text
     assert "secret of the traceback" not in answer.text
+    assert "/api/" in path or "<nav aria-label=" in answer.text
     assert [record.__dict__["request"] for record in caplog.records if record.message == "an unforeseen error"] == [
         answer.headers["x-request-id"]
     ]
