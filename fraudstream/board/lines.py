@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fraudstream.board.run_state import JudgedAlert, RunState, Totals
 from fraudstream.contracts import Alert
 from fraudstream.contracts.fields import SEVERITIES
 from fraudstream.contracts.timestamps import utc_text
+
+NO_RULE: Final = "no rule"  # in place of a rule: the score alone raised the alert
 
 
 def alert_line(judged: JudgedAlert) -> str:
@@ -56,7 +60,7 @@ def found(totals: Totals) -> str:
 
 
 def reason_of(alert: Alert) -> tuple[str, str]:
-    """The most severe rule that fired, and its message; "score" and its largest parts if no rule fired."""
+    """The most severe rule that fired, and its message; if none fired, the score, its threshold and largest parts."""
     fired = [hit for hit in alert.rules if not hit.shadow]
     if fired:
         worst = max(fired, key=lambda hit: SEVERITIES.index(hit.severity))
@@ -68,7 +72,7 @@ def reason_of(alert: Alert) -> tuple[str, str]:
         + (f" ({part.value}, normal {part.normal})" if part.value and part.normal else "")
         for part in parts[:3]
     ]
-    return "score", f"{alert.score:.2f} of {alert.score_threshold:g}: {', '.join(shown)}"
+    return NO_RULE, f"score {alert.score:.2f}, threshold {alert.score_threshold:g}: {', '.join(shown)}"
 
 
 def amount_of(alert: Alert) -> str:

@@ -116,7 +116,7 @@ def _case_row(case: Case, wide: bool) -> Text:
             " ",
             *_head(case.opened_at_ms, case.account_id, totals, case.score, case.severity, wide),
             f"{alerts}, {case.status}: ",
-            (", ".join(case.rules) or "score", "dim"),
+            (", ".join(case.rules) or lines.NO_RULE, "dim"),
         )
     )
 

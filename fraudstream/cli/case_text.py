@@ -82,7 +82,7 @@ def _print_reasons(console: Console, alert: Alert) -> None:
         console.print(indented(f"{hit.rule} ({hit.severity}{shadow}): {hit.message}", by=4))
         console.print(indented(verdict_text.comparisons([("", evidence) for evidence in hit.evidence]), by=6))
     if alert.score_parts:
-        console.print(indented(f"score {alert.score:.4f} (alert threshold {alert.score_threshold:.4f})", by=4))
+        console.print(indented(f"score {alert.score:.4f}, threshold {alert.score_threshold:.4f}", by=4))
         console.print(indented(verdict_text.score_parts(alert.score_parts), by=6))
 
 

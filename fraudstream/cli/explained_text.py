@@ -109,8 +109,8 @@ def _verdict_lines(explained: Explained) -> Iterator[str]:
     severity = "" if trial.alert is None else f", severity {trial.alert.severity}"
     late = ", late: decided, not added to the state" if decision.late else ""
     yield (
-        f"verdict: {decision.outcome}{severity}, score {decision.score:.4f} "
-        f"(alert threshold {trial.score_threshold:.4f}){late}"
+        f"verdict: {decision.outcome}{severity}, score {decision.score:.4f}, "
+        f"threshold {trial.score_threshold:.4f}{late}"
     )
     if decision.unmatched:
         yield f"its payment, {trial.payment.relates_to}, is not held by: {', '.join(decision.unmatched)}"

@@ -39,8 +39,8 @@ def comparisons(rows: Iterable[tuple[str, Evidence]]) -> Table:
         found = evidence.value
         if evidence.threshold not in (evidence.right, evidence.value):
             in_list = evidence.operator.endswith(("in", "in_network"))
-            against = f"({evidence.threshold})" if in_list else f"against {evidence.threshold}"
-            found = f"{evidence.value} {against}"
+            against = f" ({evidence.threshold})" if in_list else f", threshold {evidence.threshold}"
+            found = f"{evidence.value}{against}"
         cells.append((mark, asked, found, margin(evidence.margin)))
     return _table(cells)
 
@@ -58,7 +58,7 @@ def score_parts(parts: Sequence[ScorePart]) -> Table:
     """Points, name, value, rarity and normal value of each part, a line each."""
     return _table(
         (
-            f"{part.points:+.2f} bits" if part.unit == "bits" else f"{part.points:.4f} of {part.points_max:.2f}",
+            f"{part.points:+.2f} bits" if part.unit == "bits" else f"{part.points:.4f}, at most {part.points_max:.2f}",
             part.part,
             part.value or "",
             f"one in {part.one_in:,}" if part.one_in is not None and part.one_in > 1 else "",

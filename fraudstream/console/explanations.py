@@ -63,6 +63,7 @@ class TriedAgain(msgspec.Struct, frozen=True):
 
     payment: Payment
     decision: DecidedAgain
+    score_threshold: float
     rules: tuple[RuleTrial, ...]
 
 

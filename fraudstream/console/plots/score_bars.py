@@ -26,7 +26,8 @@ class ScoreBars(NamedTuple):
 
 
 def score_bars(reason: ScoreReason, title: str) -> ScoreBars:
-    """The bars of a score. `title`: in words, with `{points}` for a bar's points."""
+    """The bars of a score. `title`: in words, with `{points}` for a bar's points and `{threshold}`, both in the unit of
+    the parts."""
     points = [*(part.points for part in reason.parts), reason.others_points]
     ends = [math.fsum(points[: count + 1]) for count in range(len(points))]
     total = ends[-1]
@@ -36,7 +37,7 @@ def score_bars(reason: ScoreReason, title: str) -> ScoreBars:
     def bar(begin: float, end: float, kind: str) -> Markup:
         left, right = sorted((scale.x(begin), scale.x(end)))
         return drawing(
-            title.format(points=f"{end - begin:+.4f}"),
+            title.format(points=f"{end - begin:+.4f}", threshold=f"{threshold:.4f}"),
             WIDTH,
             HEIGHT,
             element("line", x1=scale.x(0.0), x2=scale.x(0.0), y1=0, y2=HEIGHT, class_="axis"),

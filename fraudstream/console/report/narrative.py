@@ -78,7 +78,8 @@ def _why(case: Case, reasons: CaseReasons, words: Words) -> str:
     if reasons.score is not None:
         raising = [part.part for part in reasons.score.parts if part.points > 0][:PARTS_TOLD]
         if raising:
-            told.append(words.text("report.score", score=f"{reasons.score.score:.4f}", parts=", ".join(raising)))
+            values = {"score": f"{reasons.score.score:.4f}", "threshold": f"{reasons.score.threshold:.4f}"}
+            told.append(words.text("report.score", **values, parts=", ".join(raising)))
     return " ".join(told)
 
 

@@ -214,4 +214,5 @@ def _plot_title(words: Words, measured: Measured) -> str:
 
 
 def _bar_title(words: Words, score: ScoreReason) -> str:
-    return words.text("case.bar", points="{points}", threshold=f"{score.threshold:.4f}")
+    key = "case.bar_bits" if score.in_bits else "case.bar"
+    return words.text(key, points="{points}", threshold="{threshold}")

@@ -224,8 +224,8 @@ async def test_cases_are_listed_and_shown_from_the_command_line(
     assert lines[at + 1] == f"    {case.account_id}: 10.00 EUR: takeover/new_device"
     shown = await cases("show", case.case_id)
     assert "takeover/new_device (medium): 10.00 EUR from a new phone" in shown
-    assert "amount > 3 * account.mean  10.00 EUR against 3.00 EUR  +233 %" in shown
-    assert "0.1500 of 0.15  new_device  true" in shown
+    assert "amount > 3 * account.mean  10.00 EUR, threshold 3.00 EUR  +233 %" in shown
+    assert "0.1500, at most 0.15  new_device  true" in shown
     assert shown.count("reasons unknown: the alert is no longer on the topic") == 1
     assert max(map(len, shown.splitlines())) <= 80
     assert msgspec.json.decode(await cases("show", case.case_id, "--json"), type=Case) == case

@@ -86,7 +86,7 @@ def test_an_alert_by_score_alone_is_explained_by_its_largest_parts() -> None:
     state = RunState()
     state.on_alert(alert(7, rules=False))
     assert alert_line(state.alerts[-1]).endswith(
-        "high score: 0.75 of 0.7: amount 0.60 (120 EUR, normal 10 EUR), new_device 0.15"
+        "high no rule: score 0.75, threshold 0.7: amount 0.60 (120 EUR, normal 10 EUR), new_device 0.15"
     )
 
 

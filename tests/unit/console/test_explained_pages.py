@@ -43,7 +43,8 @@ def explained(agrees: bool | None = True, **more: Any) -> dict[str, Any]:
     ]
     payment = {"event_id": "p-1", "occurred_at": 1, "account_id": "acc-1", "amount": "480.00", "currency": "EUR"}
     payment |= {"direction": "debit", "device_id": DEVICE}
-    trial = {"payment": payment, "decision": {"outcome": "review", "score": 0.5}, "rules": rules, "score_parts": []}
+    trial: dict[str, Any] = {"payment": payment, "decision": {"outcome": "review", "score": 0.5}, "rules": rules}
+    trial |= {"score_threshold": 0.25, "score_parts": []}
     return {"rule_set": "d1", "agrees": agrees, "trial": trial, "sent": None} | more
 
 
@@ -107,6 +108,7 @@ async def test_the_page_of_a_payment_shows_every_rule(console: ConsoleUnderTest,
     assert f'href="/cases/{CASE}/alerts/a1"' in (await client.get(f"/cases/{CASE}")).text
     page = await settled(client, f"/cases/{CASE}/alerts/a1")
     assert all(rule in page for rule in ("a/fired", "b/far", "c/near", "d/other"))
+    assert "score <bdi>0.5000</bdi>, threshold <bdi>0.2500</bdi>" in page
     assert "byte for byte" in page
     assert DEVICE not in page  # a viewer sees no identifiers
     assert (await client.get(f"/cases/{CASE}/alerts/other")).status_code == 404

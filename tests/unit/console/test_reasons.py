@@ -105,10 +105,10 @@ def test_each_part_of_a_score_begins_where_the_one_before_it_ends() -> None:
 
 def test_bits_that_lower_the_score_lead_back() -> None:
     parts = tuple(ScorePart(name, bits, 0.0, unit="bits") for name, bits in (("a", 6.0), ("b", -4.0)))
-    bars = score_bars(ScoreReason(0.8, 0.5, parts, (), in_bits=True), "{points}")
+    bars = score_bars(ScoreReason(0.8, 0.8, parts, (), in_bits=True), "{points} bits, threshold {threshold} bits")
     (a, b), (whole,) = spans(bars.parts), spans((bars.sum,))
     assert bars.total == 2.0
-    assert "<title>-4.0000</title>" in bars.parts[1]
+    assert "<title>-4.0000 bits, threshold 2.0000 bits</title>" in bars.parts[1]
     assert b == pytest.approx((whole[1], a[1]), abs=0.2)
 
 

@@ -50,8 +50,8 @@ def test_a_report_tells_who_did_what_when_and_why() -> None:
     assert report.narrative == (
         "Account acc-1: 2 payments were alerted, between 1970-01-01 08:00:01 +0800 and 1970-01-01 08:00:02 +0800, "
         "20.00 EUR in all. The case has severity high.",
-        "takeover/new_device: takeover/new_device (2 alerts). The highest score is 0.5000; what raised it most: "
-        "amount_against_past.",
+        "takeover/new_device: takeover/new_device (2 alerts). The highest score is 0.5000, threshold 0.8000; what "
+        "raised it most: amount_against_past.",
         "This report lists 2 payments.",
         "ann closed the case on 1970-01-01 08:00:09 +0800 as confirmed fraud. Typology: Mule. pia approved it.",
         "ann wrote on closing it: money left at once",
