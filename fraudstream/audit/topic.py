@@ -13,10 +13,10 @@ from aiokafka.errors import KafkaError
 from fraudstream.audit.chain import HEADS_WITHIN, heads_of
 from fraudstream.audit.source import StoredRecord, UnreadableAuditError
 from fraudstream.contracts.audit_record import ChainHead
-from fraudstream.contracts.error_text import error_text
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.compression import DEFAULT_CODEC, compression_type
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.kafka.topic_reader import NoTopicError, OffsetRange, TopicReader
 
@@ -164,4 +164,4 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except (NoTopicError, KafkaError, OSError) as error:
-        raise UnreadableAuditError(error_text(error)) from error
+        raise UnreadableAuditError(kafka_error_text(error)) from error

@@ -23,7 +23,7 @@ from aiokafka.errors import KafkaError
 
 from fraudstream.audit.chain import Chain
 from fraudstream.contracts.audit_record import AuditEvent, ChainHead
-from fraudstream.contracts.error_text import error_text
+from fraudstream.kafka.error_text import kafka_error_text
 
 WAITING_MAX: Final = 10_000
 WRITE_S_MAX: Final = 5.0
@@ -149,7 +149,7 @@ class AuditWriter:
 
     def _on_failure(self, batch: Sequence[_Waiting], error: Exception) -> None:
         if not self.is_failing:
-            log.error("the audit log cannot be written: %s", error_text(error))
+            log.error("the audit log cannot be written: %s", kafka_error_text(error))
         self.is_failing = True
         self._chain = None
         for waiting in reversed(batch):

@@ -8,6 +8,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from fraudstream.bridge.schema_registry import RegistryError
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.permissions import denial
 
 RESTART: Final = "After a restart it resumes where it was."
@@ -31,10 +32,8 @@ def bridge_error(error: BaseException, brokers: Brokers) -> BridgeError:
         return BridgeError(f"{error.sentence[0].upper()}{error.sentence[1:]} {RESTART}")
     if (denied := denial(error, brokers)) is not None:
         return BridgeError(denied, permanent=True)
+    reason = kafka_error_text(error)
     if isinstance(error, ProducerFenced):
-        return BridgeError(f"Another bridge has been assigned a partition of this one ({error}). {RESTART}")
-    detail = str(error).rstrip(".") or (
-        "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
-    )
+        return BridgeError(f"Another bridge has been assigned a partition of this one ({reason}). {RESTART}")
     what = "A request to Kafka failed" if isinstance(error, KafkaError | TimeoutError) else "The bridge failed"
-    return BridgeError(f"{what} at {brokers}: {detail}. {RESTART}")
+    return BridgeError(f"{what} at {brokers}: {reason}. {RESTART}")

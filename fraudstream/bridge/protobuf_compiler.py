@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from fraudstream.contracts.error_text import error_text
 from fraudstream.formats.wire_format import RegisteredSchema
 
 COMPILE_S_MAX: Final = 30.0
@@ -86,7 +87,7 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except (OSError, UnicodeEncodeError) as error:
-        raise ValueError(f"the file '{path.name}' can't be written for the compiler: {error}.") from error
+        raise ValueError(f"the file '{path.name}' can't be written for the compiler: {error_text(error)}.") from error
 
 
 def _first_error(said: bytes) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from fraudstream.contracts.error_text import error_text, system_error_text
 from fraudstream.formats.wire_format import RegisteredSchema, SchemaReference, UnknownSchemaError
 
 ATTEMPTS_MAX: Final = 3
@@ -62,7 +63,9 @@ class SchemaRegistry:
             try:
                 context = ssl.create_default_context(cafile=settings.cafile)
             except OSError as error:
-                raise RegistryError(f"registry.cafile {settings.cafile}: cannot be read: {error}.") from error
+                raise RegistryError(
+                    f"registry.cafile {settings.cafile}: cannot be read: {system_error_text(error)}."
+                ) from error
             handlers.append(urllib.request.HTTPSHandler(context=context))
         self._opener = urllib.request.build_opener(*handlers)
 
@@ -127,7 +130,7 @@ class SchemaRegistry:
                     ) from None
                 reason = f"HTTP {error.code}"
             except (OSError, ValueError) as error:  # no connection, a time-out, an answer that is no JSON
-                reason = str(getattr(error, "reason", error)) or type(error).__name__
+                reason = error_text(error)
             if attempt < ATTEMPTS_MAX:
                 time.sleep(RETRY_S * attempt)
         raise RegistryError(f"the schema registry at {self._settings.url} does not answer {path}: {reason}.")

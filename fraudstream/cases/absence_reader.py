@@ -10,7 +10,7 @@ from redis import RedisError
 
 from fraudstream.cases.absences import AbsenceStore
 from fraudstream.cases.policy import CasePolicy
-from fraudstream.cases.view import redis_error_text
+from fraudstream.cases.redis_error_text import redis_error_text
 
 READ_INTERVAL_S: Final = 2.0
 

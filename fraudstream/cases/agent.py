@@ -50,8 +50,8 @@ from fraudstream.cases.observer import Observer, Unobserved
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view import CaseView
 from fraudstream.cases.view_writer import ViewWriter
-from fraudstream.contracts.error_text import error_text
 from fraudstream.kafka.closing import close
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.lag_monitor import LagMonitor
 from fraudstream.kafka.offset_gaps import OffsetGaps
 from fraudstream.kafka.open_transactions import OpenTransactions
@@ -192,8 +192,8 @@ class CaseAgent(Service):
             reason = AgentError(denied)
         if self.crash_reason is None:
             sentence = in_words(reason)
-            log.critical("%s", sentence or error_text(reason), exc_info=None if sentence is not None else reason)
-            self._observer.on_failure(sentence or error_text(reason))
+            log.critical("%s", sentence or kafka_error_text(reason), exc_info=None if sentence is not None else reason)
+            self._observer.on_failure(sentence or kafka_error_text(reason))
         await super().crash(reason)
 
     @Service.task

@@ -25,6 +25,7 @@ from fraudstream.cases.processor import CaseProcessor
 from fraudstream.cases.record import Position
 from fraudstream.cases.settings import AgentSettings
 from fraudstream.cases.view_writer import ViewWriter
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.outage_logger import LOG_INTERVAL_S
 from fraudstream.tracing.ports import UNTRACED, Tracer
 
@@ -201,4 +202,4 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             await asyncio.wait_for(self._consumer.commit(offsets), self._settings.session_timeout_s / 2)
             self._committed |= offsets
         except (KafkaError, TimeoutError) as error:
-            log.warning("offsets not committed, so the group's lag is out of date: %s", str(error) or "timed out")
+            log.warning("offsets not committed, so the group's lag is out of date: %s", kafka_error_text(error))

@@ -6,6 +6,7 @@ from typing import Final
 
 from aiokafka.errors import KafkaError, ProducerFenced
 
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.stall_detector import StalledError
 
 RESTART: Final = "After a restart it resumes where it was."
@@ -24,9 +25,9 @@ def in_words(reason: BaseException) -> str | None:
     if isinstance(reason, AgentError):
         return reason.sentence
     if isinstance(reason, ProducerFenced):
-        return f"Another agent has been assigned the partitions of this one ({reason}). {RESTART}"
+        return f"Another agent has been assigned the partitions of this one ({kafka_error_text(reason)}). {RESTART}"
     if isinstance(reason, StalledError):
         return f"{reason} {RESTART}"
     if isinstance(reason, (KafkaError, TimeoutError)):
-        return f"A request of the agent to Kafka failed or timed out ({str(reason) or 'no answer'}). {RESTART}"
+        return f"A request of the agent to Kafka failed: {kafka_error_text(reason)}. {RESTART}"
     return None

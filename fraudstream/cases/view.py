@@ -18,7 +18,6 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from redis import AuthenticationError, RedisError
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -32,9 +31,6 @@ CLOSED_KEPT_S: Final = 90 * 24 * 3600
 ACCOUNT_CASES_KEPT: Final = 100
 PIPELINE_CASES: Final = 100
 SOCKET_TIMEOUT_S: Final = 5.0
-
-# How servers of various versions begin their answer to a client without, or with a wrong, password.
-_UNAUTHENTICATED: Final = ("NOAUTH", "WRONGPASS", "HELLO must be called", "Authentication required", "invalid password")
 
 _PUT = """
 local held = redis.call('HGET', KEYS[1], 'version')
@@ -89,20 +85,6 @@ if ARGV[2] ~= '' and (not mark or tonumber(mark) < tonumber(ARGV[2])) then retur
 if not mark or tonumber(mark) < tonumber(ARGV[3]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
 return 1
 """
-
-
-def redis_error_text(error: RedisError | OSError) -> str:
-    """An error of Redis, or of the connection to it, in words for its administrator, without a full stop.
-
-    >>> redis_error_text(RedisError("NOAUTH HELLO must be called with the client already authenticated"))
-    'authentication failed: set redis.password_file, or give user and password in redis.url'
-    >>> redis_error_text(TimeoutError())
-    'Redis does not answer'
-    """
-    text = str(error).rstrip(".")
-    if isinstance(error, AuthenticationError) or any(word in text for word in _UNAUTHENTICATED):
-        return "authentication failed: set redis.password_file, or give user and password in redis.url"
-    return text or "Redis does not answer"
 
 
 class CaseView:

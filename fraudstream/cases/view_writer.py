@@ -22,9 +22,11 @@ from redis import RedisError
 
 from fraudstream.cases.case_log import CaseLog
 from fraudstream.cases.observer import Observer
+from fraudstream.cases.redis_error_text import redis_error_text
 from fraudstream.cases.retention import ErasedCase
-from fraudstream.cases.view import CaseView, redis_error_text
+from fraudstream.cases.view import CaseView
 from fraudstream.contracts import Case
+from fraudstream.kafka.error_text import kafka_error_text
 
 WAITING_MAX: Final = 10_000
 CHECK_INTERVAL_S: Final = 5.0  # how often the marks are checked while there is nothing to write
@@ -220,4 +222,4 @@ class ViewWriter:
 
 
 def _in_words(error: RedisError | KafkaError | OSError) -> str:
-    return str(error) or type(error).__name__ if isinstance(error, KafkaError) else redis_error_text(error)
+    return kafka_error_text(error) if isinstance(error, KafkaError) else redis_error_text(error)

@@ -108,7 +108,7 @@ def _on_store(settings: Settings, work: Callable[[AbsenceStore], Awaitable[Resul
     from redis import RedisError
 
     from fraudstream.cases.absences import AbsenceStore
-    from fraudstream.cases.view import redis_error_text
+    from fraudstream.cases.redis_error_text import redis_error_text
 
     async def run() -> Result:
         store = AbsenceStore.at(settings.redis.url_with_password())

@@ -95,7 +95,8 @@ async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_vie
 
     from fraudstream.cases.agent import CaseAgent
     from fraudstream.cases.failure import AgentError
-    from fraudstream.cases.view import redis_error_text
+    from fraudstream.cases.redis_error_text import redis_error_text
+    from fraudstream.operations.cluster_access import cluster_error
     from fraudstream.stream.failure import exit_now
 
     view = open_view(settings.redis_url)
@@ -116,8 +117,8 @@ async def _serve(settings: AgentSettings, telemetry: CasesTelemetry, rebuild_vie
     except AgentError as error:
         raise Failure(error.sentence, exit_codes.REFUSED) from error
     except KafkaError as error:
-        sentence = f"the case agent cannot start on {settings.brokers}: {str(error).rstrip('.')}."
-        raise Failure(sentence, exit_codes.RESTART) from error
+        sentence = (await cluster_error(settings.brokers, error)).sentence
+        raise Failure(f"the case agent cannot start: {sentence}", exit_codes.RESTART) from error
     if agent.crash_reason is not None:
         exit_now(agent.crash_reason)
     try:

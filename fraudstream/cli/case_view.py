@@ -134,7 +134,7 @@ def _read(settings: Settings, work: Callable[[CaseView], Awaitable[Result]]) -> 
     from redis import AuthenticationError, RedisError
     from redis.exceptions import ConnectionError as RedisConnectionError
 
-    from fraudstream.cases.view import redis_error_text
+    from fraudstream.cases.redis_error_text import redis_error_text
 
     async def read() -> Result:
         view = open_view(settings.redis.url_with_password())
@@ -147,9 +147,7 @@ def _read(settings: Settings, work: Callable[[CaseView], Awaitable[Result]]) -> 
         return asyncio.run(read())
     except (RedisError, OSError) as error:  # a TimeoutError is an OSError
         unreachable = isinstance(error, RedisConnectionError | OSError) and not isinstance(error, AuthenticationError)
-        hint = (
-            " Is redis.url right? The board of `fraudstream up` shows the address of its Redis." if unreachable else ""
-        )
+        hint = " The board of `fraudstream up` shows the address of its Redis." if unreachable else ""
         raise Failure(f"the view cannot be read: {redis_error_text(error)}.{hint}") from error
 
 

@@ -16,7 +16,7 @@ async def references_of(settings: Settings) -> References:
     from redis import RedisError
 
     from fraudstream.cases.redis_closing import close_redis
-    from fraudstream.cases.view import redis_error_text
+    from fraudstream.cases.redis_error_text import redis_error_text
     from fraudstream.console.access.references import References, read_or_make_secret
     from fraudstream.console.server import redis_client
 
@@ -27,7 +27,7 @@ async def references_of(settings: Settings) -> References:
             secret = await read_or_make_secret(redis)
         except (RedisError, OSError) as error:
             sentence = f"the secret of pseudonyms cannot be read: {redis_error_text(error)}"
-            raise Failure(f"{sentence}. Set redis.url or console.reference_secret_file.") from error
+            raise Failure(f"{sentence}. Or set console.reference_secret_file.") from error
         finally:
             await close_redis(redis)
     return References(secret)

@@ -53,7 +53,7 @@ def keep_event(settings: Settings, event: AuditEvent) -> None:
     from redis import RedisError
 
     from fraudstream.cases.redis_closing import close_redis
-    from fraudstream.cases.view import redis_error_text
+    from fraudstream.cases.redis_error_text import redis_error_text
     from fraudstream.console.access import pending_events
     from fraudstream.console.server import redis_client
 
@@ -76,7 +76,7 @@ def with_stores(settings: Settings, work: Callable[[Stores], Awaitable[Result]])
     from redis import RedisError
 
     from fraudstream.cases.redis_closing import close_redis
-    from fraudstream.cases.view import redis_error_text
+    from fraudstream.cases.redis_error_text import redis_error_text
     from fraudstream.console.access.sessions import SessionStore
     from fraudstream.console.access.teams import TeamStore
     from fraudstream.console.access.tokens import TokenStore

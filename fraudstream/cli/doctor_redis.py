@@ -29,7 +29,7 @@ async def _findings(url: str) -> list[Finding]:
     from redis.asyncio import Redis
 
     from fraudstream.cases.redis_closing import close_redis
-    from fraudstream.cases.view import redis_error_text
+    from fraudstream.cases.redis_error_text import redis_fault
 
     try:
         client = Redis.from_url(url, socket_timeout=ANSWER_S_MAX, socket_connect_timeout=ANSWER_S_MAX)
@@ -38,8 +38,8 @@ async def _findings(url: str) -> list[Finding]:
     try:
         return await _asked(client)
     except (RedisError, OSError) as error:
-        what = f"does not answer: {redis_error_text(error)}"
-        return [Finding(CHECK, "error", "redis.url", what, "start it, or set redis.url and redis.password_file")]
+        what, remedy = redis_fault(error)
+        return [Finding(CHECK, "error", "redis.url", what, remedy or "see its log")]
     finally:
         await close_redis(client)
 

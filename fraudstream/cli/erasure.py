@@ -144,7 +144,7 @@ async def _erase_in_redis(settings: Settings, account_id: str, case_ids: list[st
     from redis import RedisError
 
     from fraudstream.cases.redis_closing import close_redis
-    from fraudstream.cases.view import redis_error_text
+    from fraudstream.cases.redis_error_text import redis_error_text
     from fraudstream.console.account_keys import AccountKeys
     from fraudstream.console.server import redis_client
 

@@ -129,7 +129,7 @@ async def _redis(settings: Settings, account_id: str) -> list[Place]:
     from redis import RedisError
 
     from fraudstream.cases.redis_closing import close_redis
-    from fraudstream.cases.view import redis_error_text
+    from fraudstream.cases.redis_error_text import redis_error_text
     from fraudstream.console.account_keys import AccountKeys
     from fraudstream.console.server import redis_client
 

@@ -26,12 +26,13 @@ log = logging.getLogger(__name__)
 
 def run_server(settings: Settings, *, as_json: bool) -> int:
     """Serve until SIGTERM or SIGINT. Raises `Failure`, `ClusterError`."""
+    from aiokafka.errors import KafkaError
     from prometheus_client import CollectorRegistry
 
     from fraudstream.gateway.access.clients import ClientsError
     from fraudstream.gateway.server import serve
-    from fraudstream.kafka.failures import BROKER_ERRORS
     from fraudstream.kafka.topic_reader import NoTopicError
+    from fraudstream.operations.cluster_access import cluster_error
     from fraudstream.telemetry.gateway import GatewayTelemetry
     from fraudstream.telemetry.logs import set_up_logs
 
@@ -70,10 +71,13 @@ def run_server(settings: Settings, *, as_json: bool) -> int:
                 raise Failure(f"gateway.clients_file: {error}") from error
             except NoTopicError as error:
                 raise Failure(f"{error}: create it with `fraudstream topics apply`.") from error
-            except BROKER_ERRORS as error:
-                raise Failure(f"the gateway has failed: {error_text(error)}.", exit_codes.RESTART) from error
             except ssl.SSLError as error:
                 raise Failure(f"the gateway's certificate cannot be used: {error_text(error)}.") from error
+            except (KafkaError, TimeoutError) as error:
+                sentence = asyncio.run(cluster_error(settings.kafka.brokers(), error)).sentence
+                raise Failure(f"the gateway has failed: {sentence}", exit_codes.RESTART) from error
+            except OSError as error:
+                raise Failure(f"the gateway has failed: {error_text(error)}.", exit_codes.RESTART) from error
     return exit_codes.DONE
 
 

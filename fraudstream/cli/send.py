@@ -74,7 +74,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     except PaymentRefusedError as error:
         raise Failure(f"the payment cannot be decided ({error.code}): {error}") from error
     except GatewayError as error:
-        raise Failure(f"{error}.".replace("..", ".")) from error
+        remedy = " Start it with `fraudstream gateway`, or give --url." if error.code == "away" else ""
+        raise Failure(f"{error}.{remedy}".replace("..", ".")) from error
     return 0 if all(map(_print, answers)) else 1
 
 

@@ -4,6 +4,7 @@ decision again, so that this is safe."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final
@@ -16,6 +17,7 @@ from fraudstream.client.answers import GatewayAnswer, GatewayError, PaymentRefus
 DEADLINE_MS: Final = 250
 EXTRA_S: Final = 1.0  # what a gateway may take beyond the deadline before it counts as away
 PATH: Final = "/v1/decisions"
+_NUMBER: Final = re.compile(r"\[Errno -?\d+\] ")  # of the system's errors
 _AGAIN: Final = frozenset({429, 502, 503, 504})  # another gateway may take it
 
 Payment = Mapping[str, Any] | bytes
@@ -180,5 +182,5 @@ def _body(payments: Payment | Sequence[Payment]) -> bytes:
 
 
 def _away(urls: Sequence[str], error: httpx.TransportError) -> GatewayError:
-    detail = str(error) or type(error).__name__
+    detail = _NUMBER.sub("", str(error)) or type(error).__name__
     return GatewayError(None, "away", f"no gateway answers at {', '.join(urls)}: {detail}")

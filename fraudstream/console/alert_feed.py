@@ -15,10 +15,10 @@ from aiokafka.errors import KafkaError
 
 from fraudstream.console.alert_source import KEPT_MAX, AlertSource
 from fraudstream.contracts import Alert
-from fraudstream.contracts.error_text import error_text
 from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.partitions import partitions_of
 
 POLL_MS: Final = 500
@@ -50,7 +50,7 @@ class AlertFeed:
                 await self._follow()
             except (KafkaError, OSError) as error:  # TimeoutError is an OSError
                 if answered:
-                    log.warning("the topic '%s' cannot be followed: %s", self._topic, error_text(error))
+                    log.warning("the topic '%s' cannot be followed: %s", self._topic, kafka_error_text(error))
                 answered = False
                 await asyncio.sleep(RETRY_S)
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from fraudstream.contracts import Alert
+from fraudstream.kafka.error_text import kafka_error_text
 
 KEPT_MAX: Final = 5_000
 AT_ONCE_MAX: Final = 2
@@ -93,7 +94,7 @@ class AlertSource:
             async with self._at_once, asyncio.timeout(READ_S_MAX):
                 found = await self._read(partition, alert_ids)
         except Exception as error:
-            log.error("alerts of partition %d cannot be read: %s", partition, str(error) or type(error).__name__)
+            log.error("alerts of partition %d cannot be read: %s", partition, kafka_error_text(error))
             raise
         self._gone.update(dict.fromkeys(set(alert_ids) - found.keys()))
         self.keep(found.values())

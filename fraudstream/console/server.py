@@ -23,8 +23,9 @@ from fraudstream.audit.topic import AuditTopic, AuditTopicSink, ReadableAuditTop
 from fraudstream.audit.writer import AuditWriter
 from fraudstream.cases.absences import AbsenceStore
 from fraudstream.cases.redis_closing import close_redis
+from fraudstream.cases.redis_error_text import redis_error_text
 from fraudstream.cases.settings import AgentSettings
-from fraudstream.cases.view import SOCKET_TIMEOUT_S, CaseView, redis_error_text
+from fraudstream.cases.view import SOCKET_TIMEOUT_S, CaseView
 from fraudstream.console.access.idempotency import KeptAnswers
 from fraudstream.console.access.login import Login
 from fraudstream.console.access.login_limits import LoginLimits

@@ -18,7 +18,6 @@ import numpy as np
 
 from fraudstream.compiled.packed import pack
 from fraudstream.contracts import Payment
-from fraudstream.contracts.error_text import error_text
 from fraudstream.contracts.headers import CORRELATION_HEADER, REPLY_PARTITION_HEADER, REPLY_TOPIC_HEADER
 from fraudstream.engine.columns import Rejection
 from fraudstream.engine.contract_check import checked_events
@@ -26,6 +25,7 @@ from fraudstream.engine.partitioners import Partitioner, partitions_of
 from fraudstream.gateway.correlation import BYTES
 from fraudstream.gateway.publish_traces import PublishTraces, end_all
 from fraudstream.gateway.submission import Refusal, Submission
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.failures import BROKER_ERRORS
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecords, header_section, pack_records
 from fraudstream.kafka.record_batch.writer import WrittenRecords, write_batches
@@ -117,7 +117,7 @@ class PaymentPublisher:
             for batch in write_batches([records], BATCH_BYTES_MAX):
                 await self._topic.send_batch(batch, partition)
         except BROKER_ERRORS as error:
-            end_all(spans, error_text(error))
+            end_all(spans, kafka_error_text(error))
             self._not_published(submissions, error)
             return
         end_all(spans)
@@ -137,7 +137,7 @@ class PaymentPublisher:
         now_s = time.monotonic()
         if now_s - self._logged_at_s >= LOG_S:
             self._logged_at_s = now_s
-            log.error("payments cannot be published: %s", error_text(error))
+            log.error("payments cannot be published: %s", kafka_error_text(error))
 
 
 def _payment(submission: Submission) -> Payment:

@@ -17,7 +17,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from fraudstream.contracts.error_text import error_text, system_error_text
+from fraudstream.contracts.error_text import system_error_text
 from fraudstream.contracts.record_signature import NOT_REQUIRED, RecordSignatures
 from fraudstream.history.erasure import REQUESTS, erase_requested
 from fraudstream.history.errors import HistoryError
@@ -27,6 +27,7 @@ from fraudstream.history.store import HistoryStore
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
 from fraudstream.kafka.cluster_client import cluster_client
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.kafka.topic_reader import NoTopicError, TopicReader
 
@@ -107,7 +108,7 @@ class HistoryFollower:
                 if once:
                     raise
                 if answered:
-                    log.error("the topics cannot be read: %s", error_text(error))
+                    log.error("the topics cannot be read: %s", kafka_error_text(error))
                 answered = False
                 self._observer.on_brokers(answer=False)
                 await asyncio.sleep(RETRY_S)

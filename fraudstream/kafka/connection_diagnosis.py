@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError, SaslAuthenticationFailed, UnsupportedSas
 from aiokafka.protocol.metadata import MetadataRequest
 
 from fraudstream.kafka.brokers import Brokers
+from fraudstream.kafka.error_text import kafka_error_text
 
 ANSWER_S_MAX: Final = 5.0
 _SET_PROTOCOL: Final = (
@@ -79,13 +80,16 @@ def _diagnosis_of(error: Exception, server: str, brokers: Brokers) -> _Diagnosis
             )
             return _Diagnosis(sentence, permanent=True)
         case UnsupportedSaslMechanismError():
-            sentence = f"the broker at {server} does not support SASL mechanism {brokers.mechanism}: {_text(error)}."
-            return _Diagnosis(f"{sentence} Set kafka.sasl_mechanism.", permanent=True)
+            sentence = f"the broker at {server} does not support SASL mechanism {brokers.mechanism}"
+            sentence = f"{sentence}: {kafka_error_text(error)}. Set kafka.sasl_mechanism."
+            return _Diagnosis(sentence, permanent=True)
         case ssl.SSLCertVerificationError():
             sentence = f"the TLS certificate of the broker at {server} is not trusted: {error.verify_message}."
             return _Diagnosis(f"{sentence} Set kafka.ssl_cafile to the authority that signed it.", permanent=True)
         case ssl.SSLError():
-            sentence = f"the TLS handshake with the broker at {server} failed: {_text(error)}. {_SET_PROTOCOL}"
+            sentence = (
+                f"the TLS handshake with the broker at {server} failed: {kafka_error_text(error)}. {_SET_PROTOCOL}"
+            )
             return _Diagnosis(sentence, permanent=False)
         case ConnectionRefusedError() | TimeoutError():
             return None
@@ -94,7 +98,3 @@ def _diagnosis_of(error: Exception, server: str, brokers: Brokers) -> _Diagnosis
             return _Diagnosis(f"{sentence} {_SET_PROTOCOL}", permanent=False)
         case _:  # no such host
             return None
-
-
-def _text(error: Exception) -> str:
-    return str(error).rstrip(".")

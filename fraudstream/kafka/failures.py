@@ -7,6 +7,7 @@ from typing import Final
 
 from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced
 
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.stall_detector import StalledError
 
 BROKER_ERRORS: Final = (KafkaError, OSError, TimeoutError)  # a request to the brokers failed or timed out
@@ -18,7 +19,7 @@ def kafka_sentence(error: BaseException) -> str | None:
     if isinstance(error, StalledError):
         return f"{error} {RESTART}"
     if isinstance(error, ProducerFenced):
-        return f"Another worker has taken over a partition of this one ({error}). {RESTART}"
+        return f"Another worker has taken over a partition of this one ({kafka_error_text(error)}). {RESTART}"
     if isinstance(error, (KafkaTimeoutError, TimeoutError)) or (isinstance(error, KafkaError) and error.retriable):
-        return f"Kafka did not acknowledge this worker's records in time ({str(error) or 'no answer'}). {RESTART}"
+        return f"Kafka did not acknowledge this worker's records: {kafka_error_text(error)}. {RESTART}"
     return None

@@ -8,6 +8,7 @@ import time
 from typing import Final
 
 from fraudstream.kafka.brokers import Brokers
+from fraudstream.kafka.error_text import NO_BROKER, kafka_error_text
 
 LOG_INTERVAL_S: Final = 5.0  # between two messages; also, how long an outage must last to be logged
 
@@ -30,10 +31,10 @@ class OutageLogger:
         if now_s - self._logged_at_s > LOG_INTERVAL_S:
             self._logged_at_s = now_s
             self._log.warning(
-                "no broker answers at %s, for %.0f s now (%s)%s",
+                "no broker answers at %s, for %.0f s now%s%s",
                 self._brokers,
                 now_s - self._answered_at_s,
-                str(error) or "request timed out",
+                _in_brackets(error),
                 self._consequence,
             )
 
@@ -43,3 +44,9 @@ class OutageLogger:
         if self._logged_at_s > self._answered_at_s:
             self._log.warning("the brokers answer again, after %.0f s", now_s - self._answered_at_s)
         self._answered_at_s = self._logged_at_s = now_s
+
+
+def _in_brackets(error: Exception) -> str:
+    """The reason, where it says more than the message."""
+    reason = kafka_error_text(error)
+    return "" if reason.startswith(NO_BROKER) else f" ({reason})"

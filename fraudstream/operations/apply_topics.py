@@ -25,6 +25,7 @@ from aiokafka.errors import (
 
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.connection_diagnosis import unreachable
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.permissions import not_allowed
 from fraudstream.kafka.topic_metadata import topic_metadata
 from fraudstream.stream.topics.file import Topic, TopicsError
@@ -136,7 +137,7 @@ async def _admin(brokers: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
     except KafkaConnectionError as error:
         raise TopicsError(await unreachable(brokers)) from error
     except (KafkaError, OSError) as error:
-        raise TopicsError(f"the cluster at {brokers} rejected a request: {error}.") from error
+        raise TopicsError(f"the cluster at {brokers} rejected a request: {kafka_error_text(error)}.") from error
     except _NotAllowed as error:
         raise TopicsError(not_allowed(brokers, str(error))) from error
     finally:

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.connection_diagnosis import unreachable
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.permissions import denial
 from fraudstream.operations.errors import OperationError
 from fraudstream.stream.failure import NewerState
@@ -69,8 +70,7 @@ async def cluster_error(brokers: Brokers, error: Exception, operation: str = "RE
     if isinstance(error, TimeoutError):
         detail = str(error).rstrip(".") or "no answer within the time limit; look at the brokers, then try again"
         return ClusterError(servers, "no_answer", f"Kafka at {servers}: {detail}.")
-    detail = str(error).rstrip(".") or type(error).__name__
-    return ClusterError(servers, "refused", f"Kafka at {servers}: {detail}.")
+    return ClusterError(servers, "refused", f"Kafka at {servers}: {kafka_error_text(error)}.")
 
 
 async def _within(work: Callable[[], Awaitable[Result]], within_s: float | None) -> Result:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from fraudstream.contracts.error_text import error_text
 from fraudstream.contracts.headers import LABEL_HEADER, TYPE_HEADER
 from fraudstream.contracts.record_signature import SIGNATURE_HEADER, SigningSecrets
 from fraudstream.contracts.undecodable import UNDECODABLE
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, pack_records
 from fraudstream.stream.outputs import Output
 
@@ -145,7 +145,10 @@ class LabelForwarder:
                 await self._commits.commit({number: offset})
         except Exception as error:
             log.warning(
-                "%s-%d: offsets of forwarded labels were not committed: %s", self._topic, number, error_text(error)
+                "%s-%d: offsets of forwarded labels were not committed: %s",
+                self._topic,
+                number,
+                kafka_error_text(error),
             )
 
 

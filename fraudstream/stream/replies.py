@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import numpy as np
 
 from fraudstream.compiled.packed import pack
-from fraudstream.contracts.error_text import error_text
 from fraudstream.contracts.headers import CORRELATION_HEADER
 from fraudstream.engine.header_fields import REPLY
 from fraudstream.engine.partitioners import partitions_for
 from fraudstream.engine.record_headers import indices_of
 from fraudstream.engine.records import records_of
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, OutgoingRecords, header_section, pack_records
 from fraudstream.kafka.record_batch.writer import write_batches
 from fraudstream.stream.outputs import Acknowledgement, Departures
@@ -165,7 +165,7 @@ class Replies:
             sending.add_done_callback(_drop_result)
             self.log_failure(f"{topic}-{partition}: no answer from the brokers within {SEND_S_MAX:g} s")
         elif (error := sending.exception()) is not None:
-            self.log_failure(f"{topic}-{partition}: {error_text(error)}")
+            self.log_failure(f"{topic}-{partition}: {kafka_error_text(error)}")
         else:
             self._observer.on_replies({"sent": count})
             return

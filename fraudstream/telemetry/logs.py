@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import re
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -25,6 +27,7 @@ OWN: Final = "fraudstream"
 
 REPEAT_INTERVAL_S = 10.0
 MESSAGES_KEPT = 1_000  # distinct messages that are remembered
+_NUMBERED: Final = re.compile(r"\[Errno (\d+)\] (Connect call failed \([^)]*\))?")  # as Python and asyncio write errors
 
 
 def set_up_logs(level: LogLevel = "info", form: LogFormat = "human", stream: TextIO | None = None) -> None:
@@ -60,7 +63,7 @@ def _at(record: logging.LogRecord) -> str:
 
 class RepeatFilter(logging.Filter):
     """Passes a library's repeated message, whatever its values, once in `REPEAT_INTERVAL_S`, with a count of the
-    others, and removes tracebacks of Kafka and network errors. Our own messages always pass."""
+    others, and removes numbers and tracebacks of Kafka and network errors. Our own messages always pass."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,6 +85,7 @@ class RepeatFilter(logging.Filter):
         if record.exc_info and isinstance(record.exc_info[1], (KafkaError, OSError, TimeoutError)):
             error = record.exc_info[1]
             message, record.exc_info = f"{message}: {str(error) or type(error).__name__}", None
+        message = _NUMBERED.sub(lambda found: os.strerror(int(found[1])) if found[2] else "", message)
         record.msg, record.args = f"{message} (and {more:,} more like it)" if more else message, None
         return True
 

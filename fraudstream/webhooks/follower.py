@@ -18,10 +18,10 @@ from aiokafka.errors import KafkaError
 
 from fraudstream.contracts import Alert, Case
 from fraudstream.contracts.case import POSITION_KEY
-from fraudstream.contracts.error_text import error_text
 from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.webhooks.deliveries import Deliveries, Delivery, RecordPlace
 from fraudstream.webhooks.endpoints import Endpoint
 from fraudstream.webhooks.events import WebhookEvent, event_of_alert, events_of_case
@@ -68,7 +68,7 @@ class EndpointFollower(ConsumerRebalanceListener):  # type: ignore[misc]  # aiok
                 await self._follow(stopping)
             except (KafkaError, ConnectionError, TimeoutError) as error:
                 if answered:
-                    log.error("%s: the topics cannot be read: %s", self._endpoint.name, error_text(error))
+                    log.error("%s: the topics cannot be read: %s", self._endpoint.name, kafka_error_text(error))
                 answered = False
                 self._observer.on_brokers(self._endpoint.name, answer=False)
                 await asyncio.sleep(RETRY_S)
@@ -170,7 +170,7 @@ class EndpointFollower(ConsumerRebalanceListener):  # type: ignore[misc]  # aiok
             await self._consumer.commit(found)
             self._committed |= found
         except (KafkaError, TimeoutError) as error:
-            log.warning("%s: positions not committed: %s", self._endpoint.name, error_text(error))
+            log.warning("%s: positions not committed: %s", self._endpoint.name, kafka_error_text(error))
 
     def _report(self, consumer: AIOKafkaConsumer) -> None:
         name, positions = self._endpoint.name, self._deliveries.positions()

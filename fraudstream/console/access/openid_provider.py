@@ -12,6 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from fraudstream.console.access.openid_settings import OpenIdSettings
+from fraudstream.contracts.error_text import error_text
 from fraudstream.openid.fetching import Fetch, is_safe_url
 
 ALGORITHMS: Final = ["RS256", "PS256", "ES256"]  # never "none", never one with a shared secret
@@ -140,7 +141,7 @@ class OpenIdProvider:
         try:
             found = json.loads(await self._fetch(url, form))
         except (OSError, ValueError) as error:
-            raise ProviderError(f"{url}: {error}") from error
+            raise ProviderError(f"{url}: {error_text(error)}") from error
         if not isinstance(found, dict):
             raise ProviderError(f"{url}: the answer is no JSON object")
         return found

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from fraudstream.audit.writer import AuditLog, AuditUnavailableError
-from fraudstream.cases.view import redis_error_text
+from fraudstream.cases.redis_error_text import redis_error_text
 from fraudstream.console.access import PREFIX
 from fraudstream.contracts.audit_record import AuditEvent
 

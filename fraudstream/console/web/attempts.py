@@ -9,7 +9,7 @@ from fastapi import Request
 from markupsafe import Markup
 from redis import RedisError
 
-from fraudstream.cases.view import redis_error_text
+from fraudstream.cases.redis_error_text import redis_error_text
 from fraudstream.console.web.action_results import done_text, outcome_of, refused_text, status_of
 from fraudstream.console.web.auditing import audited, note_result
 from fraudstream.console.web.console import console_of

@@ -13,7 +13,7 @@ from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from redis import RedisError
 from starlette.exceptions import HTTPException
 
-from fraudstream.cases.view import redis_error_text
+from fraudstream.cases.redis_error_text import redis_error_text
 from fraudstream.console.web.api.problems import answer_http_error, is_api_path
 from fraudstream.console.web.errors import MustChangePasswordError, NotLoggedInError, PageError
 from fraudstream.console.web.rendering import page, words_for

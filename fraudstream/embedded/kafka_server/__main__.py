@@ -1,6 +1,7 @@
 """`python -m fraudstream.embedded.kafka_server HOST PORT CLUSTER_ID`: serve until a signal ends the process."""
 
 import asyncio
+import os
 import sys
 
 from fraudstream.embedded.kafka_server.server import serve
@@ -11,6 +12,6 @@ if __name__ == "__main__":
     try:
         asyncio.run(serve(new_state(cluster_id, host, int(port))))
     except OSError as error:
-        sys.exit(f"{host}:{port}: {error}")
+        sys.exit(f"{host}:{port}: {os.strerror(error.errno) if error.errno else error}")
     except KeyboardInterrupt:
         pass

@@ -15,6 +15,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from fraudstream.contracts.error_text import error_text
 from fraudstream.openid.fetching import Fetch, is_safe_url
 
 ALGORITHMS: Final = ["RS256", "PS256", "ES256"]  # never "none", never one with a shared secret
@@ -94,7 +95,7 @@ class BearerTokens:
             except (OSError, JoseError, ValueError, KeyError, TypeError) as error:
                 if self._keys is not None:
                     return self._keys  # those of before are better than none
-                raise ProviderAwayError(f"{self._settings.keys_url}: {error}") from error
+                raise ProviderAwayError(f"{self._settings.keys_url}: {error_text(error)}") from error
             self._fetched_at_s = self._now_s()
             return self._keys
 

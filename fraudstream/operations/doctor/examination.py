@@ -8,8 +8,8 @@ from typing import Final
 
 from aiokafka.errors import ClusterAuthorizationFailedError, IncompatibleBrokerVersion
 
-from fraudstream.contracts.error_text import error_text
 from fraudstream.kafka.cluster_client import GroupNotReadableError
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.failures import BROKER_ERRORS
 from fraudstream.kafka.permissions import denial
 from fraudstream.kafka.topic_reader import NoTopicError
@@ -62,7 +62,7 @@ class _Examination:
         try:
             return await check()
         except _FAILURES as error:
-            sentence = denial(error, self._deployment.brokers, "DESCRIBE or READ") or error_text(error)
+            sentence = denial(error, self._deployment.brokers, "DESCRIBE or READ") or kafka_error_text(error)
             return [
                 Finding(name, "error", "cluster", f"could not be checked: {sentence}", "remove the cause, run again")
             ]

@@ -25,8 +25,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from fraudstream import __version__
-from fraudstream.contracts.error_text import error_text
 from fraudstream.engine.packed_records import PackedRecords, pack_pairs
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.stream.checkpoints.changelog import CHECKPOINT_KEY
 from fraudstream.stream.checkpoints.checkpoint_record import CHECKPOINT_VERSION, CheckpointRecord, encode_checkpoint
 
@@ -171,7 +171,7 @@ class Checkpoints:
             async with asyncio.timeout(GROUP_COMMIT_S_MAX):
                 await self._commits.commit(offsets)
         except Exception as error:  # only dashboards need them
-            log.debug("offsets were not committed to the group (dashboards only): %s", error_text(error))
+            log.debug("offsets were not committed to the group (dashboards only): %s", kafka_error_text(error))
 
     def _due(self, partition: Partition) -> bool:
         if partition.frozen:

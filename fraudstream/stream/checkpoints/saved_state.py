@@ -11,8 +11,8 @@ import asyncio
 import logging
 from typing import Final
 
-from fraudstream.contracts.error_text import error_text
 from fraudstream.contracts.undecodable import UNDECODABLE
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.failures import BROKER_ERRORS
 from fraudstream.kafka.topic_reader import NoTopicError
 from fraudstream.stream.checkpoints.last_checkpoint import last_checkpoints
@@ -41,7 +41,9 @@ async def check_saved_state(settings: StreamSettings, resumption: Resumption, la
         checkpoints = asked.result()
     except (*BROKER_ERRORS, *UNDECODABLE, NoTopicError) as error:
         log.warning(
-            "the last checkpoints in %s were not read before the start: %s", settings.changelog_topic, error_text(error)
+            "the last checkpoints in %s were not read before the start: %s",
+            settings.changelog_topic,
+            kafka_error_text(error),
         )
         return
     others = {number: saved.layout for number, saved in checkpoints.items() if saved and saved.layout != layout}

@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from fraudstream.contracts.error_text import error_text
 from fraudstream.kafka.cluster_client import (
     ClusterClient,
     GroupNotReadableError,
@@ -20,6 +19,7 @@ from fraudstream.kafka.cluster_client import (
     end_offsets,
 )
 from fraudstream.kafka.connection_diagnosis import refusal
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.failures import BROKER_ERRORS
 from fraudstream.kafka.outage_logger import OutageLogger
 from fraudstream.kafka.permissions import denial, missing_permissions
@@ -166,7 +166,7 @@ async def _labels_read(settings: StreamSettings, topic: str, partitions: int) ->
         try:
             read = await committed_offsets(settings.brokers, group, topic, range(partitions))
         except GroupNotReadableError as error:
-            log.warning("forwarding all labels again, as earlier offsets are not readable: %s", error_text(error))
+            log.warning("forwarding all labels again, as earlier offsets are not readable: %s", kafka_error_text(error))
             return {}
         if read:
             return read

@@ -95,7 +95,7 @@ def test_a_redis_that_does_not_answer_is_an_error(
     code, findings = patient.doctor("--redis-url=redis://127.0.0.1:1/0")
     assert code == 4
     ((_, what),) = said(findings, "redis", "error")
-    assert what.startswith("does not answer")
+    assert what.startswith("no Redis answers at 127.0.0.1:1 (Connection refused)")
 
 
 def test_a_part_that_there_is_not_is_refused(broker: str, capsys: pytest.CaptureFixture[str]) -> None:

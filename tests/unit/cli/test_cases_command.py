@@ -1,5 +1,6 @@
 """`fraudstream cases`: what is refused before anything is connected."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,5 +48,33 @@ def test_a_redis_that_does_not_answer_is_reported_with_where_its_address_is_set(
 ) -> None:
     assert cli.main(["cases", "list", "--redis-url", "redis://127.0.0.1:1/0"]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("fraudstream: the view cannot be read: ")
-    assert error.endswith("Is redis.url right? The board of `fraudstream up` shows the address of its Redis.\n")
+    assert error == (
+        "fraudstream: the view cannot be read: no Redis answers at 127.0.0.1:1 (Connection refused): see that it is up "
+        "and that redis.url is right. The board of `fraudstream up` shows the address of its Redis.\n"
+    )
+
+
+NO_REDIS = {"FRAUDSTREAM_REDIS_URL": "redis://127.0.0.1:1/0", "FRAUDSTREAM_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["cases", "absent"],
+        ["console", "user", "list"],
+        ["console", "token", "list"],
+        ["send", "{}", "--url", "http://127.0.0.1:1"],
+        ["doctor"],
+        ["lists", "show", "stolen_devices"],
+    ],
+)
+def test_what_does_not_answer_is_named_without_numbers_and_classes(
+    argv: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in NO_REDIS.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(argv) == 1
+    sentence = capsys.readouterr().err.splitlines()[-1]
+    assert sentence.startswith("fraudstream: ")
+    assert "127.0.0.1:1" in sentence
+    assert re.search(r"\[?Err(no|or) |Error\b|AddressFamily|Connect call", sentence) is None, sentence

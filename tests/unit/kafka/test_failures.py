@@ -19,9 +19,9 @@ from fraudstream.kafka.stall_detector import StalledError
             r"controls-0: no record from offset 7 on within 60 s\. .* After a restart",
         ),
         (ProducerFenced(), "Another worker has taken over a partition of this one"),
-        (KafkaTimeoutError(), "Kafka did not acknowledge this worker's records in time"),
-        (TimeoutError(), r"in time \(no answer\)\. After a restart it continues from its last checkpoint\."),
-        (NotLeaderForPartitionError(), "Kafka did not acknowledge"),
+        (KafkaTimeoutError(), r"Kafka did not acknowledge this worker's records: no answer in time\."),
+        (TimeoutError(), r"no answer in time\. After a restart it continues from its last checkpoint\."),
+        (NotLeaderForPartitionError(), "Kafka did not acknowledge .*: not leader for partition\\."),
     ],
 )
 def test_what_kafka_may_do_to_a_worker_is_a_sentence(error: Exception, words: str) -> None:

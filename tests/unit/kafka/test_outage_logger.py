@@ -48,8 +48,8 @@ def test_a_long_outage_is_logged_every_few_seconds_and_its_end_once(
     outage.recovered()
     outage.recovered()
     assert messages(caplog) == [
-        "no broker answers at b:1, for 6 s now (request timed out): payments wait there",
-        "no broker answers at b:1, for 12 s now (request timed out): payments wait there",
+        "no broker answers at b:1, for 6 s now (no answer in time): payments wait there",
+        "no broker answers at b:1, for 12 s now (no answer in time): payments wait there",
         "the brokers answer again, after 13 s",
     ]
 

@@ -23,7 +23,7 @@ NOBODY = Brokers("127.0.0.1:1")
         ),
         (TimeoutError(), "no_answer", "no answer within the time limit"),
         (StalledError("payments", 0, 7, 1.0), "no_answer", "payments-0: no record from offset 7 on within 1 s."),
-        (KafkaTimeoutError(), "refused", "127.0.0.1:1: KafkaTimeoutError"),
+        (KafkaTimeoutError(), "refused", "127.0.0.1:1: no answer in time"),
     ],
 )
 async def test_an_error_of_kafkas_becomes_a_sentence(error: Exception, reason: Reason, words: str) -> None:

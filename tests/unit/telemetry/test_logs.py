@@ -50,6 +50,13 @@ def test_repeated_messages_of_a_library_are_logged_rarely_without_traceback(
     ]
 
 
+def test_an_error_of_the_network_in_a_message_of_a_library_has_no_number() -> None:
+    stream = written("human")
+    error = OSError(111, "Connect call failed ('127.0.0.1', 19)")
+    logging.getLogger("aiokafka").error("Unable connect to %s: %s", "b:19", error)
+    assert stream.getvalue().endswith("ERROR aiokafka: Unable connect to b:19: Connection refused\n")
+
+
 def written(form: LogFormat, level: LogLevel = "info") -> io.StringIO:
     stream = io.StringIO()
     set_up_logs(level, form, stream)

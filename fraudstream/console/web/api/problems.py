@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from redis import RedisError
 from starlette.exceptions import HTTPException
 
-from fraudstream.cases.view import redis_error_text
+from fraudstream.cases.redis_error_text import redis_error_text
 from fraudstream.console.access.masking import Masking
 from fraudstream.console.web.auditing import request_id_of
 from fraudstream.console.web.errors import PageError
