@@ -22,10 +22,10 @@ from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
 from fraudstream.contracts import Case
 from fraudstream.contracts.case import POSITION_KEY
-from fraudstream.contracts.error_text import error_text
 from fraudstream.contracts.undecodable import UNDECODABLE
 from fraudstream.kafka import Brokers
 from fraudstream.kafka.closing import close
+from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.partitions import partitions_of
 from fraudstream.kafka.topic_metadata import topic_identity
 
@@ -66,7 +66,7 @@ class CaseFeed:
                 await self._follow()
             except (KafkaError, OSError) as error:  # TimeoutError is an OSError
                 if self._live.state != "lost":
-                    log.error("the topic '%s' cannot be read: %s", self._topic, error_text(error))
+                    log.error("the topic '%s' cannot be read: %s", self._topic, kafka_error_text(error))
                 self._live.on_state("lost")
                 await asyncio.sleep(RETRY_S)
 
