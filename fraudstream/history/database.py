@@ -6,7 +6,6 @@ after a merge: the query then begins again, once, with the manifest as it is.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ import duckdb
 
 from fraudstream.history.errors import HistoryError
 from fraudstream.history.manifest import MANIFEST, Manifest, load
+from fraudstream.history.query_limit import QueryLimit
 from fraudstream.history.tables import SCHEMAS, TABLES, TableName
 
 MEMORY: Final = "512MB"
@@ -45,15 +45,15 @@ class Database:
         self._connection.execute(f"SET allowed_directories = ['{_quoted(self.root)}']")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
-        self._running: set[duckdb.DuckDBPyConnection] = set()
+        self._running: set[QueryLimit] = set()
         self._is_stopped = False
         self._known: tuple[tuple[int, int], Manifest] | None = None
 
     def interrupt(self) -> None:
         """Make running queries, and all later ones, fail, so that no thread keeps the process from ending."""
         self._is_stopped = True
-        for cursor in list(self._running):
-            cursor.interrupt()
+        for limit in list(self._running):
+            limit.interrupt()
 
     def close(self) -> None:
         """Close the database; running queries fail."""
@@ -111,20 +111,20 @@ class Database:
         tables: dict[str, str] = {
             table: self._source(manifest, table, days) for table in TABLES if f"{{{table}}}" in sql
         }
-        if self._is_stopped:
-            raise HistoryError(f"the history in {self.root} is no longer read.")
         cursor = self._connection.cursor()
-        self._running.add(cursor)
-        timer = threading.Timer(limit_s, cursor.interrupt)
-        timer.daemon = True
-        timer.start()
+        limit = QueryLimit(cursor, limit_s)
+        self._running.add(limit)
         try:
-            return cursor.execute(sql.format_map(tables), dict(values)).fetchall()
+            if self._is_stopped:  # asked once `interrupt` knows of the query
+                raise duckdb.InterruptException
+            with limit:
+                return cursor.execute(sql.format_map(tables), dict(values)).fetchall()
         except duckdb.InterruptException:
+            if self._is_stopped:
+                raise HistoryError(f"the history in {self.root} is no longer read.") from None
             raise HistoryTimeoutError(f"the history has not answered within {limit_s:g} s.") from None
         finally:
-            timer.cancel()
-            self._running.discard(cursor)
+            self._running.discard(limit)
             cursor.close()
 
     def _source(self, manifest: Manifest, table: TableName, days: Container[int]) -> str:

@@ -17,7 +17,7 @@ from fraudstream.history.store import HistoryStore
 from tests.unit.history.filled_store import add, fill
 from tests.unit.history.log_records import DAY, T0, decision, label, payment
 
-SLOW = "SELECT count(*) FROM range(100000000) a, range(1000) b WHERE a.range % 7 = b.range"
+SLOW = "SELECT count(*) FROM range(100000000) a, range(1000) b WHERE (a.range + b.range) % 7 = 3"  # for minutes
 
 
 @pytest.fixture
@@ -174,11 +174,25 @@ def test_a_summary_of_payments_is_that_of_the_store(tmp_path: Path, reader: Hist
 def test_an_interrupted_reader_answers_nothing_more(tmp_path: Path, reader: HistoryReader) -> None:
     fill(tmp_path, [payment(0)])
     with ThreadPoolExecutor() as executor:
-        slow = executor.submit(reader._database.query, SLOW, {}, range(2), 60.0)
+        slow = executor.submit(reader._database.query, SLOW, {}, range(2), 600.0)
         while not reader._database._running:
             time.sleep(0.01)
         reader.interrupt()
-        with pytest.raises(HistoryError):
+        with pytest.raises(HistoryError, match="is no longer read"):
             slow.result()
     with pytest.raises(HistoryError, match="is no longer read"):
         reader.payments("account", "acct-1", since_ms=0, rows=10)
+
+
+def test_no_interrupt_is_lost_at_the_beginning_of_a_query(tmp_path: Path) -> None:
+    """DuckDB forgets one that comes before the query runs: of 40 that came at once, 14 were lost."""
+    for _ in range(10):
+        reader = HistoryReader(tmp_path)
+        with ThreadPoolExecutor() as executor:
+            slow = executor.submit(reader._database.query, SLOW, {}, range(2), 600.0)
+            while not reader._database._running:
+                pass
+            reader.interrupt()
+            with pytest.raises(HistoryError, match="is no longer read"):
+                slow.result()
+        reader.close()
