@@ -18,6 +18,7 @@ from fraudstream.stream.settings import CheckpointMode, StageForm
 
 SHARED_PARTITIONS_MIN: Final = 4
 HISTORY_INTERVAL_S: Final = 2.0
+CASE_POLICY: Final = Path(__file__).with_name("case_policy.yaml")
 
 
 class RunBroker(NamedTuple):
@@ -39,7 +40,8 @@ def partitions_for(workers: int, stages: StageForm) -> int:
 def settings_for(
     settings: Settings, broker: RunBroker, redis_url: str, partitions: int, scratch: Path, *, standby: bool = False
 ) -> Settings:
-    """The user's settings with the run's broker and Redis, and what a run on one machine needs. `scratch`: holds the
+    """The user's settings with the run's broker and Redis, and what a run on one machine needs; queues with service
+    levels, unless the settings name a policy of cases. `scratch`: holds the
     history and the files of cases. `standby`: the workers are standbys of each other, whatever the settings say."""
     from fraudstream.engine.identifier_key import PUBLIC_SECRET
 
@@ -59,6 +61,7 @@ def settings_for(
         metrics=replace(settings.metrics, host="127.0.0.1", port=0, cases_port=0, history_port=0, gateway_port=0),
         gateway=GatewaySettings(port=free_port(settings.gateway.port), deadline_ms=settings.gateway.deadline_ms),
         history=HistorySettings(str(scratch / "history"), retention_days=0, commit_interval_s=HISTORY_INTERVAL_S),
+        cases=replace(settings.cases, policy=settings.cases.policy or str(CASE_POLICY)),
         evidence=replace(settings.evidence, directory=str(scratch / "evidence")),
         console=ConsoleSettings(
             port=0,

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from fraudstream.cases.policy_file import read_policy
 from fraudstream.cli.failure import Failure
 from fraudstream.cli.settings import Override, load_settings
+from fraudstream.cli.shipped import shipped
 from fraudstream.cli.up.run_settings import RunBroker, partitions_for, settings_for
 from fraudstream.cli.wanted_topics import wanted_topics
 from fraudstream.cli.worker import stream_settings
@@ -65,6 +67,20 @@ def test_a_run_on_one_machine_has_one_partition_unless_workers_share_it(
     workers: int, stages: StageForm, partitions: int
 ) -> None:
     assert partitions_for(workers, stages) == partitions
+
+
+def test_a_run_has_service_levels_unless_the_settings_name_a_policy() -> None:
+    broker = RunBroker("embedded broker", "127.0.0.1:1", "batch")
+    found = settings_for(load_settings(), broker, "redis://127.0.0.1:2", 1, Path("up")).cases.policy
+    assert found is not None
+    queues = read_policy(Path(found)).queues
+    assert all(queue.first_action.breach and queue.closing.breach for queue in queues)
+    assert {typology for queue in queues for typology in queue.typologies} <= {
+        each.name for each in shipped("rules").iterdir()
+    }
+    assert (queues[-1].typologies, queues[-1].severity, queues[-1].amount) == ((), None, None)  # it takes every case
+    own = load_settings(environment={"FRAUDSTREAM_CASES_POLICY": "own.yaml"})
+    assert settings_for(own, broker, "redis://127.0.0.1:2", 1, Path("up")).cases.policy == "own.yaml"
 
 
 def test_workers_of_a_run_that_cannot_share_its_partition_are_standbys() -> None:
