@@ -113,7 +113,7 @@ async def _steps(settings: Settings, requester: Requester, progress: ReportProgr
         check_holds(cases)
     files = await _erase_files(settings, agent, [each.case for each in cases])
     await erase_cases(agent, cases, actor=requester.actor, acted_at_ms=now_ms(), reason=requester.override)
-    in_redis = await _erase_in_redis(settings, requester.account_id, [each.case.case_id for each in cases])
+    in_redis = await _erase_in_redis(settings, requester, [each.case.case_id for each in cases])
     rows: dict[str, int] = {}
     if settings.history.directory is not None and load(settings.history.root()) is not None:
         rows = (
@@ -139,21 +139,25 @@ async def _erase_files(settings: Settings, agent: AgentSettings, erased: Sequenc
         raise Failure(sentence) from error
 
 
-async def _erase_in_redis(settings: Settings, account_id: str, case_ids: list[str]) -> int:
-    """Remove at once what the case agent is about to remove, and what it has left. Raises `Failure`."""
+async def _erase_in_redis(settings: Settings, requester: Requester, case_ids: list[str]) -> int:
+    """Remove at once what the case agent is about to remove, and what it has left, and tell the consoles. Raises
+    `Failure`."""
     from redis import RedisError
 
     from fraudstream.cases.redis_closing import close_redis
     from fraudstream.cases.redis_error_text import redis_error_text
     from fraudstream.console.account_keys import AccountKeys
+    from fraudstream.console.erasures import note_erasure
     from fraudstream.console.server import redis_client
 
     view, redis = open_view(settings.redis.url_with_password()), redis_client(settings.redis.url_with_password())
     try:
-        ids = sorted({*case_ids, *await view.ids_of_account(account_id)})
+        ids = sorted({*case_ids, *await view.ids_of_account(requester.account_id)})
         removed = await view.remove(ids)
-        await view.remove_account(account_id)
-        return removed + await AccountKeys(redis).remove(account_id)
+        await view.remove_account(requester.account_id)
+        removed += await AccountKeys(redis).remove(requester.account_id)
+        await note_erasure(redis, requester.pseudonym, now_ms())
+        return removed
     except (RedisError, OSError) as error:
         raise Failure(f"Redis cannot be written: {redis_error_text(error)}. Repeat the command.") from error
     finally:

@@ -76,6 +76,11 @@ class AlertSource:
             self._gone.pop(each.alert_id, None)
         self._limit()
 
+    def forget(self, is_erased: Callable[[str], bool]) -> None:
+        """Drop the alerts of the accounts, by id, for which `is_erased` answers yes."""
+        for alert_id in [name for name, alert in self._kept.items() if is_erased(alert.account_id)]:
+            del self._kept[alert_id]
+
     async def close(self) -> None:
         """Cancel reads that have not ended."""
         tasks = list(self._reads.values())

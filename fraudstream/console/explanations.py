@@ -126,6 +126,15 @@ class Explanations:
         task.add_done_callback(lambda _: on_end())
         return Explanation("reading")
 
+    def forget(self, is_erased: Callable[[str], bool]) -> None:
+        """Drop the explanations of the accounts, by id, for which `is_erased` answers yes; end those that are made."""
+        for payment in [each for each in self._kept if is_erased(each.account_id)]:
+            del self._kept[payment]
+            self._failed_at_s.pop(payment, None)
+        for payment, task in self._running.items():
+            if is_erased(payment.account_id):
+                task.cancel()
+
     def _is_worth_another_try(self, payment: Named, kept: Explanation) -> bool:
         return kept.state == "failed" and self._now_s() - self._failed_at_s.get(payment, 0.0) > FAILED_KEPT_S
 

@@ -44,6 +44,7 @@ from fraudstream.console.alert_feed import AlertFeed
 from fraudstream.console.alert_source import AlertSource, ReadAlerts
 from fraudstream.console.app import create_app
 from fraudstream.console.desk import CaseDesk
+from fraudstream.console.erasures import Erasures
 from fraudstream.console.evidence import EvidenceCleanUp, EvidenceDesk
 from fraudstream.console.explanations import Explanations
 from fraudstream.console.feed import CaseFeed
@@ -131,6 +132,8 @@ async def _serve(
     trials = Trials(rules.trials, live, now_ms)
     library = RuleLibrary(rules_reader(rules.stream), artefact_reader(rules.stream), rules.directory, now_ms)
     explanations = Explanations(rules.trials, library)
+    references = References(secret)
+    erasures = Erasures(redis, references, (explanations, alerts, trials))
     console = Console(
         settings=settings,
         desk=CaseDesk(index, live, view, alerts, actions.act, actions.open_case, now_ms),
@@ -153,7 +156,7 @@ async def _serve(
         request_limits=RequestLimits(redis, settings.api_requests_per_minute),
         kept_answers=KeptAnswers(redis),
         views=SavedViewStore(redis),
-        references=References(secret),
+        references=references,
         absences=AbsenceStore(redis),
         now_ms=now_ms,
         past=past,
@@ -167,7 +170,7 @@ async def _serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    runners: list[_Runner] = [feed, alert_feed, index, overview, audit, PendingEvents(redis, audit)]
+    runners: list[_Runner] = [feed, alert_feed, index, overview, audit, PendingEvents(redis, audit), erasures]
     if evidence is not None:
         runners.append(EvidenceCleanUp(partial(_remove_unlisted, agent, evidence)))
     tasks = [asyncio.create_task(each.run()) for each in runners]

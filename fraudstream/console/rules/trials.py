@@ -195,6 +195,11 @@ class Trials:
             return len(same) >= ACTIVATING_MAX
         return len(same) >= RUNNING_MAX or any(each.user_name == user_name for each in same)
 
+    def forget(self, is_erased: Callable[[str], bool]) -> None:
+        """Drop the trials whose examples have an account, by id, for which `is_erased` answers yes."""
+        for trial_id in [each.trial_id for each in self._trials.values() if any(map(is_erased, _accounts_of(each)))]:
+            del self._trials[trial_id]
+
     async def close(self) -> None:
         """End all trials and remove their files."""
         await asyncio.gather(*[self.cancel(trial) for trial in self._trials.values()])
@@ -257,6 +262,13 @@ class Trials:
         ended = [each.trial_id for each in self._trials.values() if each.state != "running"]
         for trial_id in ended[: max(len(ended) - KEPT_MAX, 0)]:
             del self._trials[trial_id]
+
+
+def _accounts_of(trial: Trial) -> list[str]:
+    """The accounts of the examples in its result."""
+    if not isinstance(trial.result, RuleDifference):
+        return []
+    return [each.account_id for each in (*trial.result.examples_gained, *trial.result.examples_lost)]
 
 
 def _list_words(change: ListChange, rules: Path, who: Sequence[str]) -> list[str]:

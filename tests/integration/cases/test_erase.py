@@ -173,6 +173,7 @@ async def test_an_account_goes_from_every_place_that_can_lose_it_and_others_stay
 
     events = [record.event for record in await d.audited() if record.event.action == "erase"]
     pseudonym = References(await read_or_make_secret(redis)).pseudonym("account", d.erased)
+    assert await redis.zscore(f"{PREFIX}erased-accounts", pseudonym) is not None, "running consoles are told"
     await redis.aclose()
     assert {event.object for event in events} == {f"account:{pseudonym}"}
     assert [event.outcome for event in events] == ["asked", "refused", "asked", "done", "asked", "done"]

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ import httpx
 import pytest
 
 from fraudstream.console.access.references import References
+from fraudstream.console.alert_source import AlertSource
+from fraudstream.console.erasures import Erasures, note_erasure
 from fraudstream.console.explanations import WAITING_MAX, Named
 from fraudstream.console.rules.trials import TrialSettings
 from fraudstream.console.web.entity_address import payment_href
+from fraudstream.contracts import Alert
 from tests.unit.cases.events import alert
 from tests.unit.console.case_alerts import CASE, put
-from tests.unit.console.console_app import SECRET, ConsoleUnderTest
+from tests.unit.console.console_app import SECRET, ConsoleUnderTest, case
 from tests.unit.console.hostile_text import HOSTILE, assert_harmless
 
 DEVICE = "device-77aa88bb"
@@ -100,6 +104,43 @@ async def test_a_case_page_shows_near_misses_of_its_newest_alert_when_asked(
     assert_harmless(page)
     assert "c/near" in (await client.get(f"/cases/{CASE}")).text  # known now
     assert len(explain.calls()) == 1
+
+
+async def nothing(partition: int, alert_ids: Sequence[str]) -> Mapping[str, Alert]:
+    """The topic of alerts, which has lost them."""
+    return {}
+
+
+async def test_an_erasure_of_the_account_drops_its_explanations_and_alerts(
+    console: ConsoleUnderTest, explain: Explain
+) -> None:
+    await put(console, alert("a1"))
+    client = await console.logged_in("ann", "senior")
+    await settled(client, f"/cases/{CASE}/alerts/a1")
+    named = Named(case().account_id, "event-of-a1", "a1")
+    source = AlertSource(nothing)
+    source.keep([alert("a1"), alert("b1", account_id="acc-2")])
+    erasures = Erasures(console.redis, console.references, (console.explanations, source))
+
+    await note_erasure(console.redis, console.references.pseudonym("account", "acc-2"), console.now_ms)
+    await erasures.look()
+    assert console.explanations.known(named) is not None
+    await note_erasure(console.redis, console.references.pseudonym("account", named.account_id), console.now_ms)
+    await erasures.look()
+    assert console.explanations.known(named) is None
+    assert (await source.find(CASE, 0, ["a1", "b1"], 1.0, lambda: None)).alerts == {}
+
+    await settled(client, f"/cases/{CASE}/alerts/a1")  # the log has it still: see the retention of `payments`
+    await erasures.look()
+    assert console.explanations.known(named) is not None
+    explain.prints("never", wait_s=60)
+    other = Named(named.account_id, "e-2")
+    ended = asyncio.Event()
+    console.explanations.ask(other, ended.set)
+    await note_erasure(console.redis, console.references.pseudonym("account", named.account_id), console.now_ms + 1)
+    await erasures.look()
+    await asyncio.wait_for(ended.wait(), 30)  # it was being made
+    assert console.explanations.known(other) is None
 
 
 async def test_the_page_of_a_payment_shows_every_rule(console: ConsoleUnderTest, explain: Explain) -> None:

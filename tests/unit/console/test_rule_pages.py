@@ -18,6 +18,7 @@ from fraudstream.cli.main import main
 from fraudstream.console.access.masking import masked
 from fraudstream.console.access.roles import Role
 from fraudstream.console.access.teams import Team
+from fraudstream.console.erasures import Erasures, note_erasure
 from fraudstream.console.rules.trials import TrialSettings
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of
@@ -200,6 +201,7 @@ async def test_a_draft_is_tried_on_payments(
     answer = await post(author, f"{RULE}/draft/try", **form)
     assert answer.status_code == 303
     page = plain(await ended(author, answer.headers["location"]))
+    assert "The last 50 results are in" in page
     assert "Alerts gained: 1 , lost: 0 , unchanged: 1 , on 3 payments." in page
     assert "takeover/new_device changed: when, message" in page
     example = "p0 150 EUR – allowed → review takeover/new_device: 150.00 EUR from"
@@ -210,6 +212,12 @@ async def test_a_draft_is_tried_on_payments(
         shown = plain((await other.get(answer.headers["location"])).text)
         assert f"{example} {masked(ACCOUNT)} on {masked(DEVICE)}" in shown
         assert ACCOUNT not in shown
+    erasures = Erasures(console.redis, console.references, (console.trials,))
+    for account in ("somebody else", ACCOUNT):
+        assert (await author.get(answer.headers["location"])).status_code == 200
+        await note_erasure(console.redis, console.references.pseudonym("account", account), console.now_ms)
+        await erasures.look()
+    assert (await author.get(answer.headers["location"])).status_code == 404
 
 
 async def test_a_drafts_test_cases_are_run(
