@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
+from playwright.async_api import Route, expect
 
 from fraudstream.contracts import Label
 from tests.integration.cases.case_cluster import eventually
-from tests.integration.console.browser import Analyst, analyst, put_rules_in_force, suspicious
+from tests.integration.console.browser import WAIT_MS, Analyst, analyst, put_rules_in_force, suspicious
 from tests.integration.console.running_console import RunningConsole
 from tests.unit.cases.events import alert
 from tests.unit.history.filled_store import fill
@@ -117,6 +119,34 @@ async def test_an_analysts_first_case(console: RunningConsole, chromium: str) ->
     payments = console.cluster.settings.payments_topic
     (record,) = await eventually(lambda: console.cluster.records(payments), lambda found: len(found) == 1)
     assert msgspec.json.decode(record.value, type=Label).label == "fraud"
+
+
+async def test_keys_pressed_while_a_filtered_list_loads_act_on_that_list(
+    console: RunningConsole, chromium: str
+) -> None:
+    await console.add_user("ann", "analyst")
+    await console.cluster.publish_alerts(
+        [suspicious("a1", "account-1001", "high"), suspicious("a2", "account-1002", "medium")]
+    )
+    found = await eventually(lambda: console.view.queue(10), lambda cases: len(cases) == 2)
+    (wanted,) = (case.case_id for case in found if case.account_id == "account-1002")
+    asked, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def later(route: Route) -> None:
+        asked.set()
+        await may_go_on.wait()
+        await route.continue_()
+
+    async with analyst(chromium) as ann:
+        await ann.log_in(console.url, "ann")
+        await expect(ann.page.locator("a[data-row]")).to_have_count(2, timeout=WAIT_MS)
+        await ann.page.route("**/*severity=medium*", later)
+        await ann.page.locator("#severity-filter a", has_text="Medium").dispatch_event("click")
+        await asked.wait()
+        await ann.press("j", "Enter")  # on the old list, the first row is the other case
+        may_go_on.set()
+        await ann.page.wait_for_url(f"**/cases/{wanted}*", timeout=WAIT_MS)
+        assert ann.complaints == []
 
 
 async def test_two_tabs_share_one_stream_and_both_stay_true(console: RunningConsole, chromium: str) -> None:
