@@ -389,6 +389,19 @@ async def test_an_unknown_address_is_answered_without_the_menu_when_redis_does_n
     assert (answer.status_code, "There is no such page." in answer.text) == (404, True)
 
 
+async def test_fields_of_payments_have_headings_in_words_and_their_names_beside_them(console: ConsoleUnderTest) -> None:
+    each = alert("a1")
+    payment = replace(each.payment, device_id="d-1", counterparty_id="cp-1", attributes={"purpose_code": "SALA"})
+    await put(console, replace(each, payment=payment))
+    client = await console.logged_in("ann", "senior")
+    page = (await client.get(f"/cases/{CASE}")).text
+    for name, words in (("device_id", "Device"), ("counterparty_id", "Counterparty")):
+        assert f'<th scope="col" title="{name}">{words}</th>' in page
+    assert '<th scope="col" title="attributes.purpose_code"><bdi>purpose code</bdi></th>' in page
+    client.cookies.set("language", "zh-Hans")
+    assert '<th scope="col" title="device_id">设备</th>' in (await client.get(f"/cases/{CASE}")).text
+
+
 async def test_alerts_that_are_gone_are_owned_up_to(console: ConsoleUnderTest) -> None:
     await put(console, alert("a1"))
     console.alerts.clear()
