@@ -124,7 +124,7 @@ def test_plain_lines_show_alerts_with_their_reasons_and_the_run_ends_by_itself(t
     lines = done.stdout.splitlines()
     alert = next(line for line in lines if line.startswith("alert "))
     assert " score " in alert
-    reason = alert.split(" score ")[1]
+    reason = alert.partition(" score ")[2]
     assert "/" in reason or " bits" in reason, f"names no rule and no part of the score: {alert}"
     assert lines[-1].startswith("total: ")
 
