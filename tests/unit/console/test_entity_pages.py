@@ -72,6 +72,7 @@ async def test_an_account_page_has_its_payments_decisions_links_and_cases(
     assert "111.50" in page  # both debits
     assert "-3.50" in page
     assert '<th scope="col" title="balance_after">Balance after</th>' in page
+    assert '<span class="muted" title="merchant_id">Merchant</span> 1' in page
     assert f"fraudstream explain {ALERT}" in page
     assert "fraudstream explain --event <bdi>p-1</bdi> --account <bdi>acc-1</bdi>" in page
     assert f'href="/cases/{CASE}"' in page
