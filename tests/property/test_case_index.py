@@ -322,3 +322,28 @@ def test_the_index_answers_as_a_plain_filter_does(steps: Sequence[Case | str], a
             await log.index.close()
 
     asyncio.run(follow())
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(st.lists(cases | st.sampled_from(IDS), min_size=1, max_size=3), min_size=2, max_size=12),
+    st.lists(queries, min_size=1, max_size=5),
+)
+def test_counts_carried_over_many_commits_are_those_of_a_plain_filter(
+    commits: Sequence[Sequence[Case | str]], asked: Sequence[QueueQuery]
+) -> None:
+    """Each query is asked after every commit, so its counts are made anew once and then carried."""
+
+    async def follow() -> None:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+            log = Log(Path(directory))
+            await log.index.on_live()
+            for steps in commits:
+                for step in steps:
+                    await log.take(step)
+                await log.index.commit()
+                for query in (QueueQuery(status="all"), *asked):
+                    log.check_counts(query)
+            await log.index.close()
+
+    asyncio.run(follow())

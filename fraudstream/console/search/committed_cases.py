@@ -16,12 +16,19 @@ from fraudstream.console.access.teams import Team
 from fraudstream.console.case_row import CaseRow
 from fraudstream.console.queue_order import ORDERS, PLACE_MAX, SortKey, places_opened, places_updated
 from fraudstream.console.queue_query import ACTIVE, DIMENSIONS, Day, Dimension, QueueQuery
-from fraudstream.console.search.entry import SearchedPart, searched_text
+from fraudstream.console.search.entry import CaseEntry, SearchedPart, searched_text
+from fraudstream.console.search.filter_counts import (
+    CHANGES_CARRIED_MAX,
+    FilterCounts,
+    KeptCounts,
+    counts_of,
+    minus,
+    plus,
+)
 from fraudstream.console.search.schema import BETWEEN_VALUES, LOG_POSITION, LogPosition, position_in, row_in
 
 OF_ACCOUNT_MAX: Final = 200
 _SPARE: Final = 8  # hits beyond those wanted: rows may have the place of the last one
-_COUNTS_KEPT: Final = 64
 _VALUES_MAX: Final = 10_000  # of a filter
 _COUNTED_IN: Final[Mapping[Dimension, str]] = {
     "status": "state",
@@ -54,7 +61,7 @@ class CommittedCases:
 
     def __init__(self, searcher: Searcher, schema: Schema) -> None:
         self._searcher, self._schema = searcher, schema
-        self._counted: dict[QueueQuery, dict[Dimension, Counter[str]]] = {}
+        self._counts_kept = KeptCounts()  # of one commit they do not change
         self._span: dict[str, int] = {}  # by order, from the first place to the last
 
     @property
@@ -106,21 +113,25 @@ class CommittedCases:
                 break
         return found[:limit]
 
-    def counts(self, query: QueueQuery, without: Collection[str]) -> dict[Dimension, Counter[str]]:
+    def counts(self, query: QueueQuery, without: Collection[str]) -> FilterCounts:
         """By filter, how many cases each of its values would match, the other filters being as they are. Of the status,
         the states as the rows have them."""
         asked = query._replace(order="urgency")
-        counts = self._counted.get(asked)  # of one commit they do not change
+        counts = self._counts_kept.asked(asked)
         if counts is None:
-            counts = self._counts_of(query, [])
-            if len(self._counted) >= _COUNTS_KEPT:
-                self._counted.clear()
-            self._counted[asked] = counts
-        if not without:
-            return counts
-        changed = Query.boolean_query([(Occur.Should, self._term("case_id", case_id)) for case_id in without])
-        outdated = self._counts_of(query, [(Occur.Must, changed)])
-        return {dimension: counts[dimension] - outdated[dimension] for dimension in DIMENSIONS}
+            counts = self._counts_of(asked, [])
+            self._counts_kept.keep(asked, counts)
+        return self._without(asked, counts, without)
+
+    def carry_counts(self, before: CommittedCases, changes: Mapping[str, CaseEntry | None]) -> None:
+        """Take over the counts that the commit `before` has kept; `changes` are what has been committed since. Equal to
+        counting anew."""
+        if len(changes) > CHANGES_CARRIED_MAX:
+            return
+        entries = [entry for entry in changes.values() if entry is not None]
+        for query, counts, unasked_commits in before._counts_kept.to_carry():
+            unchanged = before._without(query, counts, changes.keys())
+            self._counts_kept.keep(query, plus(unchanged, counts_of(entries, query)), unasked_commits)
 
     def aggregations(self, query: QueueQuery, without: Collection[str], asked: Mapping[str, Any]) -> Mapping[str, Any]:
         """The index's aggregations over the cases that match a query."""
@@ -132,7 +143,14 @@ class CommittedCases:
         answer: Mapping[str, Any] = self._searcher.aggregate(Query.boolean_query(clauses), dict(asked))
         return answer
 
-    def _counts_of(self, query: QueueQuery, also: list[tuple[Occur, Query]]) -> dict[Dimension, Counter[str]]:
+    def _without(self, query: QueueQuery, counts: FilterCounts, case_ids: Collection[str]) -> FilterCounts:
+        """The counts of a query less those of some cases."""
+        if not case_ids:
+            return counts
+        changed = Query.boolean_query([(Occur.Should, self._term("case_id", case_id)) for case_id in case_ids])
+        return minus(counts, self._counts_of(query, [(Occur.Must, changed)]))
+
+    def _counts_of(self, query: QueueQuery, also: list[tuple[Occur, Query]]) -> FilterCounts:
         filters = self._filters(query)
         together = [dimension for dimension in DIMENSIONS if dimension not in filters]
         counts = self._counts(self._clauses(query) + also, together) if together else {}
@@ -185,10 +203,10 @@ class CommittedCases:
             row = row_in(self._searcher.doc(address))
             yield (place, row.case_id), row
 
-    def _counts(self, clauses: list[tuple[Occur, Query]], dimensions: list[Dimension]) -> dict[Dimension, Counter[str]]:
+    def _counts(self, clauses: list[tuple[Occur, Query]], dimensions: list[Dimension]) -> FilterCounts:
         asked = {each: {"terms": {"field": _COUNTED_IN[each], "size": _VALUES_MAX}} for each in dimensions}
         answer: Mapping[str, Any] = self._searcher.aggregate(Query.boolean_query(clauses), asked)
-        counts: dict[Dimension, Counter[str]] = {}
+        counts: FilterCounts = {}
         for dimension in dimensions:
             counted: Counter[str] = Counter()
             for bucket in answer[dimension]["buckets"]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from fraudstream.console.case_row import CaseRow
 from fraudstream.console.queue_order import SortKey, sort_key
-from fraudstream.console.queue_query import DIMENSIONS, INACTIVE, NOBODY, Dimension, QueueQuery
+from fraudstream.console.queue_query import INACTIVE, Dimension, QueueQuery
 from fraudstream.console.search.committed_cases import CommittedCases, Direction
 from fraudstream.console.search.committed_tally import committed_tally
 from fraudstream.console.search.entry import CaseEntry
+from fraudstream.console.search.filter_counts import counts_of, plus
 from fraudstream.console.search.tally import Tallied, Tally, tallied
-
-Test = tuple[str, Callable[[CaseEntry], bool]]
 
 
 class QueuePage(NamedTuple):
@@ -72,40 +70,12 @@ class CurrentCases:
         return sorted(rows, key=lambda row: row.opened_at_ms, reverse=True)
 
     def _counts(self, query: QueueQuery) -> dict[Dimension, dict[str, int]]:
-        committed, tests = self._committed.counts(query, self._changed), query.tests()
-        counts: dict[Dimension, dict[str, int]] = {}
-        for dimension in DIMENSIONS:
-            counts[dimension] = committed[dimension] + _counted(self._recent, tests, dimension)
-        states = counts["status"]
+        found = plus(self._committed.counts(query, self._changed), counts_of(self._recent, query))
+        counts: dict[Dimension, dict[str, int]] = dict(found)
+        states = found["status"]
         everything = sum(states.values())
         counts["status"] = states | {
             "active": everything - sum(states.get(each, 0) for each in INACTIVE),
             "all": everything,
         }
         return counts
-
-
-def _counted(entries: Sequence[CaseEntry], tests: Sequence[Test], dimension: Dimension) -> Counter[str]:
-    """How many of the entries that pass all other tests each value of a filter matches."""
-    others = [passes for name, passes in tests if name != dimension]
-    counted: Counter[str] = Counter()
-    for entry in entries:
-        if all(passes(entry) for passes in others):
-            counted.update(_values(entry.row, dimension))
-    return counted
-
-
-def _values(row: CaseRow, dimension: Dimension) -> tuple[str, ...]:
-    match dimension:
-        case "status":
-            return (row.state,)
-        case "severity":
-            return (row.severity,)
-        case "typology":
-            return row.typologies
-        case "assignee":
-            return (row.assignee or NOBODY,)
-        case "queue":
-            return () if row.queue is None else (row.queue,)
-        case "tag":
-            return row.tags

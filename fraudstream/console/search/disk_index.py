@@ -68,6 +68,7 @@ class DiskIndex:
         self._schema = new_schema()
         self._open: _Open | None = None
         self.position: LogPosition | None = None
+        self.committed: CommittedCases
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _locked(directory / _LOCK)
         if rebuild or not self._found():
@@ -102,7 +103,9 @@ class DiskIndex:
             del writer
             self._open = None
             raise
-        self.position, self.committed = position, self._reloaded(self._opened().index)
+        committed = self._reloaded(self._opened().index)
+        committed.carry_counts(self.committed, changes)
+        self.position, self.committed = position, committed
 
     def size_bytes(self) -> int:
         """Bytes on disk."""
