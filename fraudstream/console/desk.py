@@ -87,7 +87,7 @@ class CaseDesk:
 
     async def queue(self, query: QueueQuery, after: SortKey | None = None) -> QueuePage:
         """A page of the queue, of at most `ROWS_MAX` rows."""
-        return await asyncio.to_thread(self._index.page, query, after, ROWS_MAX)
+        return await self._index.shared_page(query, after, ROWS_MAX)
 
     def of_account(self, account_id: str) -> list[CaseRow]:
         """The rows of an account's newest cases, the newest first."""
@@ -170,7 +170,7 @@ class CaseDesk:
         tries = 0
         while tries < NEXT_TRIES_MAX:
             rows_max = 1 + len(self._being_taken)
-            waiting = await asyncio.to_thread(self._index.page, unclaimed, None, rows_max)
+            waiting = await self._index.shared_page(unclaimed, None, rows_max)
             row = next((each for each in waiting.rows if self._is_free(each)), None)
             if row is not None:
                 tries += 1

@@ -61,6 +61,7 @@ class CaseIndex:
         self._generation = 0
         self._pages: OrderedDict[object, QueuePage] = OrderedDict()
         self._pages_lock = Lock()
+        self._asking: dict[object, asyncio.Task[QueuePage]] = {}
 
     @property
     def offsets(self) -> Mapping[int, int]:
@@ -173,6 +174,20 @@ class CaseIndex:
                 if len(self._pages) > _PAGES_KEPT:
                     self._pages.popitem(last=False)
         return page
+
+    async def shared_page(self, query: QueueQuery, after: SortKey | None, limit: int) -> QueuePage:
+        """The same without blocking; those who ask for one page at the same time share one search. It has every change
+        up to the call."""
+        asked = (self._generation, query, after, limit)
+        with self._pages_lock:
+            page = self._pages.get(asked)
+        if page is not None:
+            return page
+        task = self._asking.get(asked)
+        if task is None:
+            task = self._asking[asked] = asyncio.create_task(asyncio.to_thread(self.page, query, after, limit))
+            task.add_done_callback(lambda _: self._asking.pop(asked))
+        return await asyncio.shield(task)  # who no longer waits must not cancel it for the others
 
     def tally(self, asked: Tally) -> Tallied:
         """Counts and sums over the cases that match a query."""

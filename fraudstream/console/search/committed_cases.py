@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from tantivy import FieldType, Occur, Order, Query, Schema, Searcher
 
@@ -30,6 +30,7 @@ from fraudstream.console.search.schema import BETWEEN_VALUES, LOG_POSITION, LogP
 OF_ACCOUNT_MAX: Final = 200
 _SPARE: Final = 8  # hits beyond those wanted: rows may have the place of the last one
 _VALUES_MAX: Final = 10_000  # of a filter
+_SPAN_CHANGE_MAX: Final = 1.1  # of the number of cases, until a span is looked up again
 _COUNTED_IN: Final[Mapping[Dimension, str]] = {
     "status": "state",
     "severity": "severity",
@@ -56,13 +57,21 @@ _EQUAL: Final = (
 Direction = Literal["after", "before"]
 
 
+class _Span(NamedTuple):
+    """From the first place of an order to the last one, when there were `case_count` cases. One that has since changed
+    a little says as well where to look first."""
+
+    width: int
+    case_count: int
+
+
 class CommittedCases:
     """The committed cases of an index."""
 
     def __init__(self, searcher: Searcher, schema: Schema) -> None:
         self._searcher, self._schema = searcher, schema
         self._counts_kept = KeptCounts()  # of one commit they do not change
-        self._span: dict[str, int] = {}  # by order, from the first place to the last
+        self._spans: dict[str, _Span] = {}  # by order
 
     @property
     def case_count(self) -> int:
@@ -123,9 +132,10 @@ class CommittedCases:
             self._counts_kept.keep(asked, counts)
         return self._without(asked, counts, without)
 
-    def carry_counts(self, before: CommittedCases, changes: Mapping[str, CaseEntry | None]) -> None:
-        """Take over the counts that the commit `before` has kept; `changes` are what has been committed since. Equal to
-        counting anew."""
+    def carry(self, before: CommittedCases, changes: Mapping[str, CaseEntry | None]) -> None:
+        """Take over what the commit `before` has kept; `changes` are what has been committed since. Counts are equal to
+        those made anew."""
+        self._spans = dict(before._spans)
         if len(changes) > CHANGES_CARRIED_MAX:
             return
         entries = [entry for entry in changes.values() if entry is not None]
@@ -161,11 +171,13 @@ class CommittedCases:
 
     def _widths(self, order: str, limit: int) -> Iterator[int]:
         """Widths of ranges of places to look for `limit` rows in, the shortest first."""
-        if order not in self._span:
+        count = max(self._searcher.num_docs, 1)
+        span = self._spans.get(order)
+        if span is None or not 1 / _SPAN_CHANGE_MAX <= count / span.case_count <= _SPAN_CHANGE_MAX:
             ends = self._searcher.aggregate(Query.all_query(), {end: {end: {"field": order}} for end in ("min", "max")})
             low, high = (ends[end]["value"] or 0 for end in ("min", "max"))
-            self._span[order] = int(high - low)
-        width = (self._span[order] * (limit + _SPARE) * 4) // max(self._searcher.num_docs, 1) + 1
+            span = self._spans[order] = _Span(int(high - low), count)
+        width = (span.width * (limit + _SPARE) * 4) // count + 1
         yield width
         yield width * 64
 

@@ -104,7 +104,7 @@ class DiskIndex:
             self._open = None
             raise
         committed = self._reloaded(self._opened().index)
-        committed.carry_counts(self.committed, changes)
+        committed.carry(self.committed, changes)
         self.position, self.committed = position, committed
 
     def size_bytes(self) -> int:

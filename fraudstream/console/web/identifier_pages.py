@@ -64,4 +64,5 @@ def query_for(request: Request, visitor: Visitor) -> QueueQuery:
     """The query in the URL, for the cases that the visitor sees. Who does not see identifiers finds an account by its
     whole id alone: searching for parts would tell what is masked."""
     query = query_of(request.query_params, console_of(request).settings.zone)
-    return query._replace(account_parts=visitor.may("see_identifiers"), team=visitor.team)
+    account_parts = not query.text or visitor.may("see_identifiers")  # without a text all have the same query
+    return query._replace(account_parts=account_parts, team=visitor.team)

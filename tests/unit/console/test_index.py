@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -369,3 +370,27 @@ def test_unknown_values_of_a_url_are_left_out() -> None:
     for text in ("", "x", "1", "~a", "nan~a~", "é~a", None):
         cursor = parsed_cursor(text)
         assert cursor is None or isinstance(cursor[0], int | float)
+
+
+async def test_those_who_ask_for_one_page_at_the_same_time_share_it(on_disk: IndexUnderTest) -> None:
+    index = await on_disk.holds(*MIXED)
+    first, second = await asyncio.gather(*(index.shared_page(QueueQuery(), None, 9) for _ in range(2)))
+    assert first is second
+    assert first == index.page(QueueQuery(), None, 9)
+
+
+async def test_a_shared_page_has_every_change_up_to_the_question(on_disk: IndexUnderTest) -> None:
+    index = await on_disk.holds(case("a"))
+    before = asyncio.create_task(index.shared_page(QueueQuery(), None, 9))
+    await asyncio.sleep(0)  # it has been asked
+    index.put(case("b"), 0)
+    assert (await index.shared_page(QueueQuery(), None, 9)).total == 2
+    assert (await before).total in (1, 2)
+
+
+async def test_who_no_longer_waits_for_a_page_does_not_end_it_for_the_others(on_disk: IndexUnderTest) -> None:
+    index = await on_disk.holds(*MIXED)
+    gone, waits = (asyncio.create_task(index.shared_page(QueueQuery(), None, 9)) for _ in range(2))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert (await waits).total == 4
