@@ -7,7 +7,8 @@ an event is small and the same for everybody, whatever their filters, language a
     data: {"instance":"a81b","sequence":1204,"state":"live","cases":["b42be4f8…"],"pages":[]}
 
 `cases` is null if too much has changed to tell. `pages` names pages that show something else than cases, such as a
-trial; null in the first event. Several changes within `GATHER_S` are one event.
+trial; null in the first event. Several changes within `GATHER_S` are one event, and events are `INTERVAL_S` apart: a
+browser asks for what is newest by then, so while changes go on, telling it more often would show none of them sooner.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -23,6 +25,7 @@ from typing import Final, Literal
 FeedState = Literal["starting", "live", "lost"]
 
 GATHER_S: Final = 0.05
+INTERVAL_S: Final = 0.2
 HEARTBEAT_S: Final = 15.0
 CHANGES_KEPT: Final = 1_000
 
@@ -41,6 +44,7 @@ class LiveChanges:
         self._state: FeedState = "starting"
         self._closed = False
         self._waiting: set[asyncio.Event] = set()
+        self._text: tuple[object, str] = (None, "")  # of the last event, and what it was made of
 
     @property
     def state(self) -> FeedState:
@@ -78,7 +82,7 @@ class LiveChanges:
         woken = asyncio.Event()
         self._waiting.add(woken)
         try:
-            known, pages_known = self.sequence, self._page_count
+            known, pages_known, told_at_s = self.sequence, self._page_count, -INTERVAL_S
             yield self._event((), None)
             while not self._closed:
                 with suppress(TimeoutError):
@@ -89,14 +93,21 @@ class LiveChanges:
                         return
                     yield ": alive\n\n"
                     continue
-                await asyncio.sleep(GATHER_S)
+                await asyncio.sleep(max(GATHER_S, told_at_s + INTERVAL_S - time.monotonic()))
                 woken.clear()
-                changed = _after(known, self._changes)
-                pages = _after(pages_known, self._page_changes)
-                known, pages_known = self.sequence, self._page_count
-                yield self._event(changed, pages)
+                text = self._changes_after(known, pages_known)
+                known, pages_known, told_at_s = self.sequence, self._page_count, time.monotonic()
+                yield text
         finally:
             self._waiting.discard(woken)
+
+    def _changes_after(self, known: int, pages_known: int) -> str:
+        """The event with the changes since these counts. Most streams have told the same so far, and share its text."""
+        made_of = known, pages_known, self.sequence, self._page_count, self._state
+        if self._text[0] != made_of:
+            event = self._event(_after(known, self._changes), _after(pages_known, self._page_changes))
+            self._text = made_of, event
+        return self._text[1]
 
     def _event(self, cases: tuple[str, ...] | None, pages: tuple[str, ...] | None) -> str:
         data = {

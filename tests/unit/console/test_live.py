@@ -47,6 +47,24 @@ async def test_a_reader_that_was_slow_is_told_that_everything_may_have_changed()
     assert (await next_event(events))["cases"] is None
 
 
+async def test_readers_of_different_age_are_each_told_what_is_new_to_them() -> None:
+    live = LiveChanges()
+    first = live.events(yes)
+    await next_event(first)
+    live.on_case("a")
+    assert (await next_event(first))["cases"] == ["a"]
+    second = live.events(yes)
+    await next_event(second)
+    live.on_case("b")
+    told = await asyncio.gather(next_event(first), next_event(second))
+    assert [each["cases"] for each in told] == [["b"], ["b"]]
+    third = live.events(yes)
+    await next_event(third)
+    live.on_case("c")
+    live.on_page("trial")
+    assert [(await next_event(each))["cases"] for each in (first, second, third)] == [["c"]] * 3
+
+
 async def test_the_state_of_the_feed_is_told() -> None:
     live = LiveChanges()
     events = live.events(yes)
