@@ -2,7 +2,7 @@
 
     python -m benchmarks.analysts --analysts 50 --alerts 20 --seconds 60
 
-Runs an embedded broker and Redis, the case agent in this process, and the console as a process of its own. Each alert
+Runs an embedded broker and Redis, and the case agent and the console as processes of their own. Each alert
 opens a case. One Chromium shows the newest cases: `alert to row` is from the producer's send to the row in its page.
 A claim is wrong if two analysts are told that a case is theirs. Prints JSON; times are in milliseconds.
 """

@@ -1,4 +1,4 @@
-"""What both measurements run on: an embedded broker and Redis, the case agent, a console as a process, and Chromium."""
+"""What both measurements run on: an embedded broker and Redis, case agent and console as processes, and Chromium."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ async def console_and_browser(chromium: str) -> AsyncIterator[tuple[RunningConso
     with tempfile.TemporaryDirectory() as directory, embedded_broker() as broker, embedded_redis() as redis_url:
         cluster = CaseCluster(broker, redis_url, lambda name: f"{name}-{unique}")
         await cluster.create_topics()
-        async with running_console(cluster, Path(directory) / "log") as console, async_playwright() as playwright:
+        log = Path(directory) / "log"
+        async with (
+            running_console(cluster, log, agent_process=True) as console,
+            async_playwright() as playwright,
+        ):
             browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             yield console, browser
             await browser.close()

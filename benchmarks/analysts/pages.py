@@ -2,7 +2,7 @@
 
     python -m benchmarks.analysts.pages --cases 60 --loads 20
 
-Runs an embedded broker and Redis, the case agent in this process, and the console as a process of its own, with cases
+Runs an embedded broker and Redis, and the case agent and the console as processes of their own, with cases
 of several alerts and a history. `cold`: all that a first visit transfers, style and scripts included; `warm`: with
 these in the browser's cache. Prints JSON.
 """

@@ -21,6 +21,7 @@ from tests.integration.stream.process import ChildProcess
 
 FILE_BYTES_MAX = 200_000
 PASSWORD = "correct horse battery"
+_COMMAND = (sys.executable, "-m", "fraudstream.cli.main")
 _HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 
 
@@ -40,9 +41,11 @@ class RunningConsole:
 
 
 @asynccontextmanager
-async def running_console(cluster: CaseCluster, log: Path, more: Sequence[str] = ()) -> AsyncIterator[RunningConsole]:
-    """The console of a cluster whose topics exist, up to date. `more`: flags that replace settings of it. Asserts that
-    it stops in order."""
+async def running_console(
+    cluster: CaseCluster, log: Path, more: Sequence[str] = (), *, agent_process: bool = False
+) -> AsyncIterator[RunningConsole]:
+    """The console of a cluster whose topics exist, up to date. `more`: flags that replace settings of it.
+    `agent_process`: the case agent is a process of its own, not in this one. Asserts that both stop in order."""
     s, history = cluster.settings, log.parent / "history"
     audit_topic = f"{s.cases_topic}-audit"
     settings = {
@@ -60,6 +63,9 @@ async def running_console(cluster: CaseCluster, log: Path, more: Sequence[str] =
         "topics.case_actions": s.case_actions_topic,
         "topics.case_answers": s.case_answers_topic,
         "topics.cases": s.cases_topic,
+        "topics.notices": s.notices_topic,
+        "topics.notice_answers": s.notice_answers_topic,
+        "topics.dead_letters": s.dead_letters_topic,
         "topics.audit": audit_topic,
         "topics.controls": controls_of(cluster),
     }
@@ -67,20 +73,39 @@ async def running_console(cluster: CaseCluster, log: Path, more: Sequence[str] =
     await cluster.create_topics([audit_topic], partitions=1)
     view, redis = CaseView(s.redis_url), Redis.from_url(s.redis_url, decode_responses=True)
     await view.clear()
-    agent = CaseAgent(s, view=CaseView(s.redis_url))
-    await agent.start()
-    process = ChildProcess([sys.executable, "-m", "fraudstream.cli.main", "console", *flags, *more], log)
+    process = ChildProcess([*_COMMAND, "console", *flags, *more], log)
     try:
-        await process.logs("the queue is up to date")
-        yield RunningConsole(_url_in(log), process.pid, cluster, UserStore(redis), view, history)
-        await process.stop()
+        async with _agent_process(flags, log.parent / "agent.log") if agent_process else _agent(cluster):
+            await process.logs("the queue is up to date")
+            yield RunningConsole(_url_in(log), process.pid, cluster, UserStore(redis), view, history)
+            await process.stop()
     finally:
         process.kill()
-        await agent.stop()
         async for key in redis.scan_iter(match="fraudstream:console:*"):
             await redis.delete(key)
         await view.clear()
         await asyncio.gather(view.close(), redis.aclose())
+
+
+@asynccontextmanager
+async def _agent(cluster: CaseCluster) -> AsyncIterator[None]:
+    agent = CaseAgent(cluster.settings, view=CaseView(cluster.settings.redis_url))
+    await agent.start()
+    try:
+        yield
+    finally:
+        await agent.stop()
+
+
+@asynccontextmanager
+async def _agent_process(flags: Sequence[str], log: Path) -> AsyncIterator[None]:
+    process = ChildProcess([*_COMMAND, "cases", *flags], log)
+    try:
+        await process.logs("grouping alerts")
+        yield
+        await process.stop()
+    finally:
+        process.kill()
 
 
 def controls_of(cluster: CaseCluster) -> str:
