@@ -122,17 +122,16 @@ class QueueQuery(NamedTuple):
         >>> QueueQuery(severity="high").parameters(order="score")
         '?severity=high&order=score'
         """
-        found: dict[str, str | None] = {
+        found = {name: value for name, value in self._asdict().items() if value != _DEFAULTS[name]} | changes
+        shown = {
             name: value
-            for name, value in self._asdict().items()
-            if name not in _OF_VISITOR and value != _DEFAULT._asdict()[name]
+            for name, value in found.items()
+            if value and name not in _OF_VISITOR and value != _DEFAULTS.get(name)
         }
-        found |= changes
-        shown = {name: value for name, value in found.items() if value and value != _DEFAULT._asdict().get(name)}
         return f"?{urlencode(shown)}" if shown else ""
 
 
-_DEFAULT: Final = QueueQuery()
+_DEFAULTS: Final[Mapping[str, object]] = QueueQuery()._asdict()
 # Filters by something of which a case may have several values.
 _SEVERAL: Final[Mapping[str, Callable[[CaseRow], tuple[str, ...]]]] = {
     "channel": lambda row: row.channels,

@@ -34,6 +34,7 @@ from fraudstream.console.rules.desk import RuleDesk
 from fraudstream.console.rules.entries import ListDesk
 from fraudstream.console.saved_views import SavedViewStore
 from fraudstream.console.settings import ServerSettings
+from fraudstream.console.web.queue_rows import QueueRows
 
 RENDERING_AT_ONCE_MAX: Final = 2  # a PDF of 200 payments takes a second of CPU
 
@@ -73,6 +74,7 @@ class Console:
     rendering: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RENDERING_AT_ONCE_MAX))
     past: PastDesk = field(default_factory=lambda: PastDesk(None))
     evidence: EvidenceDesk | None = None
+    queue_rows: QueueRows = field(default_factory=QueueRows)
 
 
 def console_of(request: Request) -> Console:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
+from markupsafe import Markup
 
 from fraudstream.console.access.masking import Masking
+from fraudstream.console.case_row import CaseRow
 from fraudstream.console.desk import ROWS_MAX
 from fraudstream.console.queue_order import ORDERS
 from fraudstream.console.queue_query import (
     DISPOSITIONS,
     NOBODY,
     STATUS_FILTERS,
+    QueueQuery,
     cursor_of,
     parsed_cursor,
 )
 from fraudstream.console.saved_views import NAME_CHARACTERS_MAX
+from fraudstream.console.search.current_cases import QueuePage
 from fraudstream.console.web.auditing import audited, note_result, note_view
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.entity_address import EntityAddresses
@@ -25,7 +30,8 @@ from fraudstream.console.web.entity_pages import entity_object
 from fraudstream.console.web.errors import PageError
 from fraudstream.console.web.forms import form_of
 from fraudstream.console.web.identifier_pages import query_for
-from fraudstream.console.web.rendering import page
+from fraudstream.console.web.queue_rows import KNOWN_HEADER, RowLook, ShownTimes
+from fraudstream.console.web.rendering import clock_for, fragment, page, words_for
 from fraudstream.console.web.visitors import Visitor, permitted
 from fraudstream.contracts.case_typologies import TYPOLOGIES
 from fraudstream.contracts.fields import SEVERITIES
@@ -95,12 +101,8 @@ async def queue(request: Request, visitor: Annotated[Visitor, Depends(permitted(
     if query.text:
         note_view(request, visitor.session, "search", "path:/", console.references.search(query.text))
     found = await console.desk.queue(query, after)
-    masking = Masking(visitor.may("see_identifiers"))
-    href = EntityAddresses(console.references).href
-    account_hrefs = {row.case_id: href("account", row.account_id) for row in found.rows}
-    found = found._replace(rows=tuple(map(masking.shown, found.rows)))
     values = {
-        "account_hrefs": account_hrefs,
+        "rows": _rows(request, visitor, query, found),
         "query": query,
         "found": found,
         "is_first": after is None,
@@ -111,7 +113,7 @@ async def queue(request: Request, visitor: Annotated[Visitor, Depends(permitted(
         "nobody": NOBODY,
         "assignees": sorted(set(found.counts["assignee"]) - {NOBODY, visitor.user.name}),
         "typologies": sorted(set(found.counts["typology"]) | ({query.typology} if query.typology else set())),
-        "queues": sorted(set(found.counts["queue"]) | ({query.queue} if query.queue else set())),
+        "queues": _queues(query, found),
         "tags": sorted(set(found.counts["tag"]) | ({query.tag} if query.tag else set())),
         "rows_max": ROWS_MAX,
         "views": await console.views.all_for(visitor.user.name),
@@ -120,3 +122,44 @@ async def queue(request: Request, visitor: Annotated[Visitor, Depends(permitted(
         "closing_typologies": TYPOLOGIES,
     }
     return page(request, "queue.html", visitor, values)
+
+
+def _rows(request: Request, visitor: Visitor, query: QueueQuery, found: QueuePage) -> list[Markup]:
+    """The rows of a page as markup, without those that the browser has."""
+    console, words, clock = console_of(request), words_for(request), clock_for(request)
+    masking, href = Masking(visitor.may("see_identifiers")), EntityAddresses(console.references).href
+    look = RowLook(
+        words.language,
+        query.parameters(),
+        may_act=visitor.may("act_on_cases"),
+        is_masked=not masking.visible,
+        has_queues=bool(_queues(query, found)),
+    )
+    known = frozenset(request.headers.get(KNOWN_HEADER, "").split())
+
+    def markup(row: CaseRow) -> Markup:
+        times = ShownTimes(
+            clock.age(row.opened_at_ms),
+            "" if row.breach_due_ms is None else clock.left(row.breach_due_ms),
+            "" if row.snoozed_until_ms is None else clock.left(row.snoozed_until_ms),
+        )
+        return console.queue_rows.markup(row, look, times, known, partial(cells, row, times))
+
+    def cells(row: CaseRow, times: ShownTimes) -> str:
+        account_href = href("account", row.account_id)
+        return fragment(
+            "queue_row.html",
+            words,
+            row=masking.shown(row),
+            look=look,
+            times=times,
+            time_text=clock.time_text,
+            account_href=account_href,
+        )
+
+    return [markup(row) for row in found.rows]
+
+
+def _queues(query: QueueQuery, found: QueuePage) -> list[str]:
+    """The queues that can be chosen."""
+    return sorted(set(found.counts["queue"]) | ({query.queue} if query.queue else set()))

@@ -20,7 +20,7 @@ from fraudstream.console.case_buttons import KEYS
 from fraudstream.console.shown_text import grouped, plain_value, prose_markup, value_markup
 from fraudstream.console.web.console import console_of
 from fraudstream.console.web.cookies import LANGUAGE, THEME
-from fraudstream.console.web.visitors import Visitor
+from fraudstream.console.web.visitors import REFRESH_HEADER, Visitor
 from fraudstream.console.words.catalogue import LANGUAGES, Words, chosen_language, words_of
 from fraudstream.contracts.timestamps import utc, utc_text
 
@@ -76,11 +76,12 @@ def words_for(request: Request) -> Words:
 def page(
     request: Request, template: str, visitor: Visitor | None, values: Mapping[str, object], status: int = 200
 ) -> HTMLResponse:
-    """The page that `template` makes of `values`, in the visitor's language and theme."""
-    console, words = console_of(request), words_for(request)
+    """The page that `template` makes of `values`, in the visitor's language and theme. Where a page asks for a newer
+    copy of itself, what is around its main part is left out."""
+    console, words, clock = console_of(request), words_for(request), clock_for(request)
     theme = request.cookies.get(THEME)
-    clock = PageClock(console.settings.zone, console.now_ms(), words)
     text = _TEMPLATES.get_template(template).render(
+        layout="fresh.html" if REFRESH_HEADER in request.headers else "base.html",
         words=words,
         t=words.markup,
         visitor=visitor,
@@ -99,6 +100,17 @@ def page(
         **values,
     )
     return HTMLResponse(text, status)
+
+
+def fragment(template: str, words: Words, **values: object) -> str:
+    """A part of a page."""
+    return _TEMPLATES.get_template(template).render(words=words, t=words.markup, **values)
+
+
+def clock_for(request: Request) -> PageClock:
+    """The clock of the page that the request asks for."""
+    console = console_of(request)
+    return PageClock(console.settings.zone, console.now_ms(), words_for(request))
 
 
 class PageClock:

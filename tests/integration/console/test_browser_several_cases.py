@@ -32,9 +32,16 @@ async def test_cases_are_worked_several_at_a_time(console: RunningConsole, chrom
             await page.locator(f"#open-{ids[name]}").focus()
             await sue.press("x")
         await sue.sees("#chosen-count", "2")
+        await page.evaluate(f"window.chosen = document.querySelector('#row-{ids[names[4]]}')")
         await console.cluster.publish_alerts([suspicious("one-more", names[1], "high")], first_offset=11)
         await sue.sees(f"#row-{ids[names[1]]}[data-version='2']")
         await expect(page.locator("#rows input:checked")).to_have_count(2)
+        assert await page.evaluate("window.chosen.isConnected && window.chosen.contains(document.activeElement)")
+        shown = "[...document.querySelectorAll('#row-list > tr')].map((row) => row.id)"
+        patched = await page.evaluate(shown)
+        async with analyst(chromium) as again:
+            await again.log_in(console.url, "sue")
+            assert patched == await again.page.evaluate(shown), "rows are in another order than on a new page"
         await sue.press("c")
         await page.locator("#close-chosen [value=false_positive]").check()
         await page.locator("#close-chosen textarea").fill("a test file")
