@@ -3,7 +3,8 @@
     python -m benchmarks.analysts --analysts 50 --alerts 20 --seconds 60
 
 Runs an embedded broker and Redis, and the case agent and the console as processes of their own. Each alert
-opens a case. One Chromium shows the newest cases: `alert to row` is from the producer's send to the row in its page.
+opens a case. One Chromium shows the newest cases: `alert to row` is from the producer's send to the row in its page,
+`alert to case` to the record of the case.
 A claim is wrong if two analysts are told that a case is theirs. Prints JSON; times are in milliseconds.
 """
 
@@ -24,6 +25,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.analysts.analyst import LoadAnalyst, Tally
+from benchmarks.analysts.case_times import written_at_ms
 from benchmarks.analysts.measured_console import console_and_browser
 from benchmarks.analysts.row_watch import first_row_ms, seen_at_ms, watch_rows
 from fraudstream.contracts.headers import origin_header, source_header
@@ -119,11 +121,14 @@ async def run(args: argparse.Namespace, console: RunningConsole, chromium: Any) 
     seen = await seen_at_ms(page)
     measured = list(alerts.sent_at_ms)[BACKLOG:]
     shown = [float(seen[name] - alerts.sent_at_ms[name]) for name in measured if name in seen]
+    written = await written_at_ms(console.cluster)
+    grouped = [float(written[name] - alerts.sent_at_ms[name]) for name in measured if name in written]
     statuses = {
         kind: {str(code): count for code, count in sorted(found.items())} for kind, found in tally.statuses.items()
     }
     return {
         "first row, quiet": quantiles(first_rows),
+        "alert to case": quantiles(grouped),
         "alert to row": quantiles(shown) | {"never shown": len(measured) - len(shown)},
         "requests": {kind: quantiles([s * 1000 for s in found]) for kind, found in sorted(tally.seconds.items())},
         "statuses": statuses,

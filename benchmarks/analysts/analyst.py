@@ -13,7 +13,7 @@ from typing import Final
 import httpx
 
 REFRESH_PAUSE_S: Final = 0.25  # as in static/live.js: between two copies of a page
-REFRESH_PAUSE_RATIO: Final = 2.0  # and so many times what the last one took
+REFRESH_PAUSE_RATIO: Final = 1.0  # and so many times what the last one took
 CONTESTED: Final = 0.25  # how often an analyst claims the first row of the queue, which others see as well
 _ROW: Final = re.compile(r'href="/cases/([0-9a-f]{32})')
 _SHOWN_ROW: Final = re.compile(r'data-(?:digest|kept)="([0-9a-f]+)"')

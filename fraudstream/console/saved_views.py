@@ -48,8 +48,10 @@ class SavedViewStore:
 
     async def all_for(self, user: str) -> list[SavedView]:
         """The views of a user by name, then the shared ones by name."""
-        own = await self._redis.hgetall(_OF_USER + user)
-        shared = await self._redis.hvals(_SHARED)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hgetall(_OF_USER + user)
+            pipeline.hvals(_SHARED)
+            own, shared = await pipeline.execute()
         views = [SavedView(str(name), str(parameters), user, False) for name, parameters in own.items()]
         views += [msgspec.json.decode(text, type=SavedView) for text in shared]
         return sorted(views, key=lambda view: (view.is_shared, view.name))

@@ -6,7 +6,7 @@
 import { knownRows, parsed, patch } from "./fragments.js";
 
 const PAUSE_MS = 250; // between two copies, so that many changes cost few requests
-const PAUSE_RATIO = 2; // at least so many times what the last copy took: a busy server is asked less often
+const PAUSE_RATIO = 1; // at least so many times what the last copy took: a busy server is asked less often
 const RETRY_MS = 2000;
 
 let asked = false; // a newer copy is wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Annotated, Final
 
@@ -100,7 +101,7 @@ async def queue(request: Request, visitor: Annotated[Visitor, Depends(permitted(
     after = parsed_cursor(request.query_params.get("after"))
     if query.text:
         note_view(request, visitor.session, "search", "path:/", console.references.search(query.text))
-    found = await console.desk.queue(query, after)
+    found, views = await asyncio.gather(console.desk.queue(query, after), console.views.all_for(visitor.user.name))
     values = {
         "rows": _rows(request, visitor, query, found),
         "query": query,
@@ -116,7 +117,7 @@ async def queue(request: Request, visitor: Annotated[Visitor, Depends(permitted(
         "queues": _queues(query, found),
         "tags": sorted(set(found.counts["tag"]) | ({query.tag} if query.tag else set())),
         "rows_max": ROWS_MAX,
-        "views": await console.views.all_for(visitor.user.name),
+        "views": views,
         "view_name_max": NAME_CHARACTERS_MAX,
         "dispositions": DISPOSITIONS,
         "closing_typologies": TYPOLOGIES,
