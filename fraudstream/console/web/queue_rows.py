@@ -41,8 +41,11 @@ class ShownTimes(NamedTuple):
 
 
 class _DrawnRow(NamedTuple):
-    markup: Markup
+    """`kept`: what stands for the row where the browser has it."""
+
     digest: str
+    markup: Markup
+    kept: Markup
 
 
 class QueueRows:
@@ -64,13 +67,12 @@ class QueueRows:
                 self._drawn.popitem(last=False)
         else:
             self._drawn.move_to_end(asked)
-        if drawn.digest in known:
-            return Markup('<tr id="row-{}" data-kept="{}"></tr>').format(row.case_id, drawn.digest)
-        return drawn.markup
+        return drawn.kept if drawn.digest in known else drawn.markup
 
 
 def _drawn(row: CaseRow, cells: str) -> _DrawnRow:
     text = f"{row.case_id} {row.version}\n{cells}"
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
     start = Markup('<tr id="row-{}" data-version="{}" data-digest="{}">').format(row.case_id, row.version, digest)
-    return _DrawnRow(start + Markup(cells) + Markup("</tr>"), digest)
+    kept = Markup('<tr id="row-{}" data-kept="{}"></tr>').format(row.case_id, digest)
+    return _DrawnRow(digest, start + Markup(cells) + Markup("</tr>"), kept)
