@@ -117,7 +117,7 @@ async def test_every_linked_number_is_what_the_queue_lists(console: ConsoleUnder
     for path, number in linked:
         queue = await page_of(client, html.unescape(path))
         assert (
-            re.sub("<[^>]*>", "", queue.split('<p class="foot">')[1])
+            re.sub("<[^>]*>", "", queue.split('<p id="rows-foot" class="foot" data-fresh>')[1])
             .strip()
             .startswith("1 case" if number == "1" else f"{number} cases")
         ), path
