@@ -8,7 +8,6 @@ as one point. So a case of low severity comes before a new critical one after tw
 from __future__ import annotations
 
 import math
-from decimal import Decimal
 from typing import Final
 
 from fraudstream.contracts import Case
@@ -39,7 +38,7 @@ def urgency(case: Case) -> int:
 
 
 def _amount_points(case: Case) -> float:
-    amount = Decimal(case.amount_at_risk or 0)
+    amount = float(case.amount_at_risk or 0)
     if amount <= AMOUNT_FROM:
         return 0.0
-    return min(AMOUNT_POINTS * math.log10(float(amount) / AMOUNT_FROM), AMOUNT_POINTS_MAX)
+    return min(AMOUNT_POINTS * math.log10(amount / AMOUNT_FROM), AMOUNT_POINTS_MAX)

@@ -101,13 +101,15 @@ def row_of(case: Case, partition: int) -> CaseRow:
         merged_into=case.merged_into,
         snoozed_until_ms=None if case.snooze is None else case.snooze.until_ms,
         proposal=case.proposal,
-        breach_due_ms=min(
-            (each.due_at_ms for each in live_timers(case) if each.name.endswith("_breach")), default=None
-        ),
+        breach_due_ms=_breach_due_ms(case) if case.timers else None,
         level="breached" if case.breached_at_ms is not None else "warned" if case.warned_at_ms is not None else None,
         channels=tuple(sorted({line.channel for line in case.alerts if line.channel is not None})),
         partners=tuple(sorted(case.partners)),
     )
+
+
+def _breach_due_ms(case: Case) -> int | None:
+    return min((each.due_at_ms for each in live_timers(case) if each.name.endswith("_breach")), default=None)
 
 
 def typology_of(rule: str) -> str:
