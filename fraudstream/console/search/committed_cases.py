@@ -91,6 +91,7 @@ class CommittedCases:
             for _, address in self._searcher.search(everything, 1, False, order).hits:
                 self._searcher.doc(address)
         self._documents(self._term("words", ""), 1)
+        self._documents(self._term("case_id", ""), 1)
         self._documents(self._term("ids", ""), 1)
 
     def row(self, case_id: str) -> CaseRow | None:
@@ -257,7 +258,7 @@ class CommittedCases:
 
     def _part(self, part: SearchedPart, account_parts: bool) -> Query:
         """As `CaseEntry.has`."""
-        found = [self._id("ids", part)]
+        found = [self._id("case_id", part), self._id("ids", part)]
         found.append(self._id("account_id", part) if account_parts else self._term("account_id", part.text))
         if part.words:
             for field in ("words", *(("account_words",) if account_parts else ())):

@@ -93,9 +93,9 @@ class DiskIndex:
             for case_id, entry in changes.items():
                 writer.delete_documents_by_term("case_id", case_id)
                 if entry is not None:
-                    writer.add_document(document_of(entry))
+                    writer.add_json(document_of(entry))
             writer.delete_documents_by_term("kind", LOG_POSITION)
-            writer.add_document(position_document(position))
+            writer.add_json(position_document(position))
             writer.commit()
         except (ValueError, OSError):
             # The writer has what was not committed, or has ended. It must go, so that another can be made, although the

@@ -20,7 +20,7 @@ ID_CHARACTERS_MIN: Final = 3  # of the beginning of an id; fewer are found as a 
 
 class CaseEntry(msgspec.Struct, frozen=True, gc=False):
     """A case as the index has it. `text`: the words of notes, rules, tags and the reason of a snooze, between spaces.
-    `account_text`: likewise of the ids of its accounts. `ids`: of the case, its payments and linked cases.
+    `account_text`: likewise of the ids of its accounts. `ids`: of its payments and linked cases.
     `alerted_at_ms`: the time of the payment of each listed alert. `amount_minor`: its sums by currency."""
 
     row: CaseRow
@@ -41,8 +41,8 @@ class CaseEntry(msgspec.Struct, frozen=True, gc=False):
 
     def _has_id(self, part: SearchedPart) -> bool:
         if part.is_prefix:
-            return any(each.startswith(part.text) for each in self.ids)
-        return part.text in self.ids
+            return self.row.case_id.startswith(part.text) or any(each.startswith(part.text) for each in self.ids)
+        return part.text == self.row.case_id or part.text in self.ids
 
     def _has_account(self, part: SearchedPart, parts: bool) -> bool:
         accounts = self.row.accounts
@@ -78,12 +78,11 @@ def entry_of(case: Case, partition: int) -> CaseEntry:
     texts = [*case.rules, *case.tags, *(note.text for note in case.notes)]
     if case.snooze is not None:
         texts.append(case.snooze.reason)
-    ids = (case.case_id, *case.links, *(line.event_id for line in case.alerts))
     return CaseEntry(
         row=row_of(case, partition),
         text=spaced_words("\n".join(texts)),
         account_text=spaced_words("\n".join(case.accounts)),
-        ids=ids,
+        ids=(*case.links, *[line.event_id for line in case.alerts]),
         alerted_at_ms=tuple(line.occurred_at_ms for line in case.alerts),
         amount_minor=_amounts_of(case),
     )
