@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
+from fraudstream.console.search.disk_index import IndexWriteError
 from fraudstream.contracts import Case
 from fraudstream.contracts.case import POSITION_KEY
 from fraudstream.contracts.undecodable import UNDECODABLE
@@ -64,6 +65,10 @@ class CaseFeed:
         while True:
             try:
                 await self._follow()
+            except IndexWriteError as error:
+                log.error("the index of cases cannot be written: %s", error)
+                await asyncio.sleep(RETRY_S)
+                await self._index.rewind()
             except (KafkaError, OSError) as error:  # TimeoutError is an OSError
                 if self._live.state != "lost":
                     log.error("the topic '%s' cannot be read: %s", self._topic, kafka_error_text(error))

@@ -4,7 +4,9 @@ Cases are in an index on disk, to which changes are committed at most once in `C
 changed since are in memory, and every answer is made of both: the committed cases without those that have changed,
 and the changed ones as they are now. So answers are exact and include every change at once.
 
-While the topic is read at the start, changes are seen from the next commit on, at most once in `BUILD_INTERVAL_S`.
+While the topic is read at the start, changes are seen from the next commit on, at most once in `BUILD_INTERVAL_S`. The
+writer's thread takes them in batches, while the next are read. If that fails, the topic is read again from the last
+commit on.
 """
 
 from __future__ import annotations
@@ -21,15 +23,16 @@ from typing import Final, TypeVar
 from fraudstream.console.case_row import CaseRow
 from fraudstream.console.queue_order import SortKey, sort_key
 from fraudstream.console.queue_query import QueueQuery
+from fraudstream.console.search.batches import DocumentBatches
 from fraudstream.console.search.current_cases import CurrentCases, QueuePage
-from fraudstream.console.search.disk_index import DiskIndex
+from fraudstream.console.search.disk_index import DiskIndex, IndexWriteError
 from fraudstream.console.search.entry import CaseEntry, entry_of
+from fraudstream.console.search.schema import document_of
 from fraudstream.console.search.tally import Tallied, Tally
 from fraudstream.contracts import Case
-from fraudstream.contracts.error_text import error_text
 
 COMMIT_INTERVAL_S: Final = 0.5
-BUILD_INTERVAL_S: Final = 5.0
+BUILD_INTERVAL_S: Final = 15.0  # many commits make small segments, which are merged again and again
 IDLE_INTERVAL_S: Final = 600.0  # a commit without changes says that the index is not old
 RETRY_S: Final = 5.0
 UNWRITTEN_MAX: Final = 20_000  # changes that wait for a commit; more of them cost memory, fewer more commits
@@ -58,6 +61,7 @@ class CaseIndex:
         self._committed_at_s = time.monotonic()
         self._writing = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "case-index")
+        self._batches = DocumentBatches(lambda batch: self._in_thread(lambda: disk.add(batch)))
         self._generation = 0
         self._pages: OrderedDict[object, QueuePage] = OrderedDict()
         self._pages_lock = Lock()
@@ -78,6 +82,7 @@ class CaseIndex:
     async def clear(self) -> None:
         """Forget every case, and read the topic from its start."""
         async with self._writing:
+            await self._batches.drop()
             await self._in_thread(self._disk.clear)
             self._committed, self._is_live = self._disk.committed, False
             self._topic_id, self._offsets = "", {}
@@ -85,17 +90,30 @@ class CaseIndex:
             self._recent.clear()
             self._forget_pages()
 
+    async def rewind(self) -> None:
+        """Forget what has not been committed, and read the topic from there. For an index that is not live."""
+        async with self._writing:
+            await self._batches.drop()
+            await self._in_thread(self._disk.rewind)
+            self._offsets = {} if self._disk.position is None else dict(self._disk.position.offsets)
+
     def put(self, case: Case, partition: int) -> bool:
-        """Add or replace a case. False, and no change, if the index has the same or a newer version."""
-        held = self.row(case.case_id) if self._is_live else _row_of(self._unwritten.get(case.case_id))
+        """Add or replace a case. False, and no change, if the index is live and has the same or a newer version."""
+        if not self._is_live:
+            self._batches.put(case.case_id, document_of(entry_of(case, partition)))
+            return True
+        held = self.row(case.case_id)
         if held is not None and held.version >= case.version:
             return False
         self._change(case.case_id, entry_of(case, partition))
         return True
 
     def remove(self, case_id: str) -> bool:
-        """A case has been deleted. False, and no change, if the index does not have it."""
-        if self._is_live and self.row(case_id) is None:
+        """A case has been deleted. False, and no change, if the index is live and does not have it."""
+        if not self._is_live:
+            self._batches.put(case_id, None)
+            return True
+        if self.row(case_id) is None:
             return False
         self._change(case_id, None)
         return True
@@ -106,13 +124,17 @@ class CaseIndex:
         self._has_changed = True
 
     async def on_live(self) -> None:
-        """The topic has been read to its end: commit, and show changes at once from now on."""
+        """The topic has been read to its end: commit, and show changes at once from now on. Raises `IndexWriteError`:
+        `rewind` is then due."""
         if not self._is_live:
             await self.commit()
             self._is_live = True
 
     async def make_room(self) -> None:
-        """Wait until few enough changes are in memory."""
+        """Wait until few enough changes are in memory. Raises `IndexWriteError`: `rewind` is then due."""
+        if not self._is_live:
+            await self._batches.make_room()
+            return
         while len(self._unwritten) >= UNWRITTEN_MAX:
             await self._try_to_commit()
 
@@ -127,13 +149,14 @@ class CaseIndex:
                 await self._try_to_commit()
 
     async def commit(self) -> None:
-        """Commit what has changed. Raises `ValueError`, `OSError`; what has changed is then kept for the next time."""
+        """Commit what has changed. Raises `IndexWriteError`; what has changed is then kept for the next time."""
         async with self._writing:
             changes, self._unwritten = self._unwritten, {}
             topic_id, offsets, self._has_changed = self._topic_id, dict(self._offsets), False
+            self._batches.hand_over()
             try:
                 await self._in_thread(lambda: self._disk.commit(changes, topic_id, offsets))
-            except (OSError, ValueError):
+            except IndexWriteError:
                 self._unwritten, self._has_changed = changes | self._unwritten, True
                 raise
             self._committed = self._disk.committed
@@ -148,8 +171,9 @@ class CaseIndex:
         """Commit, and let go of the directory."""
         try:
             await self.commit()
-        except (OSError, ValueError) as error:
-            log.error("the index of cases cannot be written: %s", error_text(error))
+        except IndexWriteError as error:
+            log.error("the index of cases cannot be written: %s", error)
+        await self._batches.drop()
         await self._in_thread(self._disk.close)
         self._thread.shutdown()
 
@@ -205,21 +229,21 @@ class CaseIndex:
 
     def _change(self, case_id: str, entry: CaseEntry | None) -> None:
         self._unwritten[case_id] = entry
+        self._recent[case_id] = entry
         self._has_changed = True
-        if self._is_live:
-            self._recent[case_id] = entry
-            self._forget_pages()
+        self._forget_pages()
 
     async def _try_to_commit(self) -> None:
         """Commit. A failure is logged, and waited for."""
         try:
             await self.commit()
-        except (OSError, ValueError) as error:  # Tantivy's errors are ValueErrors
-            log.error("the index of cases cannot be written: %s", error_text(error))
+        except IndexWriteError as error:
+            log.error("the index of cases cannot be written: %s", error)
             await asyncio.sleep(RETRY_S)
 
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+    def _in_thread(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
+        """The future result of work in the writer's thread, which does one thing after the other."""
+        return asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _forget_pages(self) -> None:
         self._generation += 1  # so that a page that is being made does not serve later

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -210,6 +211,7 @@ class Log:
             else:
                 self.index.put(case, 0)
             self.index.on_read(0, offset + 1)
+            await self.index.make_room()
         await self.index.on_live()
 
     async def take(self, step: Case | str) -> None:
@@ -310,7 +312,10 @@ class Log:
 @given(steps, st.lists(queries, min_size=1, max_size=8))
 def test_the_index_answers_as_a_plain_filter_does(steps: Sequence[Case | str], asked: Sequence[QueueQuery]) -> None:
     async def follow() -> None:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+        with (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
+            patch("fraudstream.console.search.batches.BATCH_CASES", 2),
+        ):
             log = Log(Path(directory))
             await log.index.on_live()
             for step in steps:

@@ -28,9 +28,10 @@ from fraudstream.console.search.schema import (
     new_schema,
     position_document,
 )
+from fraudstream.console.search.seen_ids import SeenIds
 from fraudstream.contracts.error_text import error_text
 
-WRITER_BYTES: Final = 64_000_000
+WRITER_BYTES: Final = 128_000_000  # at most: a segment of some 180,000 cases before it is written
 OLD_MS: Final = 12 * 3600 * 1000  # an older index may have missed deletions: their records leave the topic after 24 h
 _LOCK: Final = "case-index.lock"
 _DIRECTORY: Final = "case-index"
@@ -38,10 +39,15 @@ _DIRECTORY: Final = "case-index"
 log = logging.getLogger(__name__)
 
 Changes = Mapping[str, CaseEntry | None]  # by case id; None: the case has been deleted
+Documents = Mapping[str, str | None]  # those of `document_of` by case id; None: the case has been deleted
 
 
 class IndexInUseError(Exception):
     """Another process writes the index."""
+
+
+class IndexWriteError(OSError):
+    """The index cannot be written; the message says why."""
 
 
 class _UnusableIndexError(Exception):
@@ -67,6 +73,9 @@ class DiskIndex:
         self._path, self._now_ms = directory / _DIRECTORY, now_ms
         self._schema = new_schema()
         self._open: _Open | None = None
+        self._seen: SeenIds | None = None  # every id that has been added; None: not known
+        self._has_added = False
+        self._failure = ""  # because of which documents that were added are lost, and a commit would leave them out
         self.position: LogPosition | None = None
         self.committed: CommittedCases
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,34 +87,32 @@ class DiskIndex:
         """Begin with an empty index. Raises `ValueError`, `OSError`."""
         if self._open is not None:
             self._open.writer.wait_merging_threads()  # which would write into the new index
-        self._open = None
+        self.rewind()
         shutil.rmtree(self._path, ignore_errors=True)
         self._path.mkdir(mode=0o700, exist_ok=True)
         self._use(Index(self._schema, path=str(self._path), reuse=False))
-        self.position = None
+        self.position, self._seen = None, SeenIds()
+
+    def add(self, documents: Documents) -> None:
+        """Make documents part of the next commit. Raises `IndexWriteError`: `rewind` is then due."""
+        self._write(documents, None)
 
     def commit(self, changes: Changes, topic_id: str, offsets: Mapping[int, int]) -> None:
-        """Make changes durable and visible, with the position up to which the topic has been read. Raises `ValueError`,
-        `OSError`; the index is then as after the last commit."""
+        """Make changes durable and visible, after the documents that were added, with the position up to which the
+        topic has been read. Raises `IndexWriteError`: the index is then as after the last commit, and if documents had
+        been added, `rewind` is due."""
         position = LogPosition(topic_id, dict(offsets), FORMAT, self._now_ms())
-        writer = self._opened().writer
-        try:
-            for case_id, entry in changes.items():
-                writer.delete_documents_by_term("case_id", case_id)
-                if entry is not None:
-                    writer.add_json(document_of(entry))
-            writer.delete_documents_by_term("kind", LOG_POSITION)
-            writer.add_json(position_document(position))
-            writer.commit()
-        except (ValueError, OSError):
-            # The writer has what was not committed, or has ended. It must go, so that another can be made, although the
-            # error refers to this frame.
-            del writer
-            self._open = None
-            raise
+        documents = {case_id: None if entry is None else document_of(entry) for case_id, entry in changes.items()}
+        self._write(documents, position)
         committed = self._reloaded(self._opened().index)
-        committed.carry(self.committed, changes)
+        if not self._has_added:  # else `changes` are not all that has changed
+            committed.carry(self.committed, changes)
+        self._has_added = False
         self.position, self.committed = position, committed
+
+    def rewind(self) -> None:
+        """Go back to the last commit: documents that have been added since are lost."""
+        self._open, self._has_added, self._failure = None, False, ""
 
     def size_bytes(self) -> int:
         """Bytes on disk."""
@@ -115,6 +122,35 @@ class DiskIndex:
         """Let go of the directory."""
         self._open = None
         self._lock.close()
+
+    def _write(self, documents: Documents, position: LogPosition | None) -> None:
+        """Add documents, and commit them if there is a position. Raises `IndexWriteError`."""
+        if self._failure:
+            raise IndexWriteError(self._failure)
+        self._has_added |= position is None
+        writer: IndexWriter | None = None
+        try:
+            writer = self._opened().writer
+            for case_id, document in documents.items():
+                if self._may_have(case_id):  # a deletion is looked up in each segment
+                    writer.delete_documents_by_term("case_id", case_id)
+                if document is not None:
+                    writer.add_json(document)
+            if position is not None:
+                writer.delete_documents_by_term("kind", LOG_POSITION)
+                writer.add_json(position_document(position))
+                writer.commit()
+        except (ValueError, OSError) as error:  # Tantivy's errors are ValueErrors
+            # The writer has what was not committed, or has ended. It must go, so that another can be made, although the
+            # error refers to this frame.
+            del writer
+            self._open = None
+            if self._has_added:
+                self._failure = error_text(error)
+            raise IndexWriteError(error_text(error)) from error
+
+    def _may_have(self, case_id: str) -> bool:
+        return self._seen is None or self._seen.see(case_id)
 
     def _found(self) -> bool:
         """Open the index that is there, if it can be used."""
@@ -154,7 +190,10 @@ class DiskIndex:
         self.committed = self._reloaded(index)
 
     def _reloaded(self, index: Index) -> CommittedCases:
-        index.reload()
+        try:
+            index.reload()
+        except ValueError as error:
+            raise IndexWriteError(error_text(error)) from error
         return CommittedCases(index.searcher(), self._schema)
 
     def _opened(self) -> _Open:

@@ -17,6 +17,7 @@ from fraudstream.console.index import CaseIndex
 from fraudstream.console.live import LiveChanges
 from fraudstream.console.queue_query import QueueQuery
 from fraudstream.console.search.disk_index import DiskIndex
+from fraudstream.console.search.seen_ids import SeenIds
 from fraudstream.contracts import Case
 from fraudstream.kafka import Brokers
 from tests.unit.console.console_app import case
@@ -109,3 +110,27 @@ async def test_a_restart_catches_up_and_a_rebuild_and_another_topic_begin_anew(
     async with following(broker, other, tmp_path) as index:
         await until_ids(index, ["z"])
     assert "the topic of cases has been made anew" in caplog.text
+
+
+async def test_after_a_failure_of_the_disk_the_topic_is_read_again_from_the_last_commit(
+    broker: str,
+    producer: AIOKafkaProducer,
+    unique_name: Callable[[str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failures = [OSError("No space left on device")]
+    see = SeenIds.see
+
+    def fail_once(self: SeenIds, case_id: str) -> bool:
+        if case_id == "b" and failures:
+            raise failures.pop()
+        return see(self, case_id)
+
+    monkeypatch.setattr(SeenIds, "see", fail_once)
+    topic = CaseTopic(producer, unique_name("cases"))
+    await topic.put(case("a"), case("b"), case("c"))
+    async with following(broker, topic, tmp_path) as index:
+        await until_ids(index, ["a", "b", "c"])
+    assert caplog.text.count("the index of cases cannot be written: No space left on device") == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
@@ -16,7 +16,7 @@ from fraudstream.cases.priority import urgency
 from fraudstream.console.index import CaseIndex
 from fraudstream.console.queue_order import ORDERS
 from fraudstream.console.queue_query import NOBODY, Day, QueueQuery, cursor_of, day_of, parsed_cursor, query_of
-from fraudstream.console.search.disk_index import OLD_MS, DiskIndex, IndexInUseError
+from fraudstream.console.search.disk_index import OLD_MS, DiskIndex, IndexInUseError, IndexWriteError
 from fraudstream.contracts import Case, CaseAlert, CaseNote
 from tests.unit.console.console_app import case
 
@@ -258,17 +258,90 @@ async def test_a_restart_reads_on_where_the_last_commit_was(on_disk: IndexUnderT
     assert (dict(index.offsets), ids(index)) == ({0: 17}, "a")
 
 
-async def test_while_the_topic_is_read_the_index_stays_usable_and_small(
-    on_disk: IndexUnderTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("fraudstream.console.index.UNWRITTEN_MAX", 2)
-    index = on_disk.index
-    for name in "abc":
-        index.put(case(name), 0)
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a topic is read, the writer's thread takes two cases at a time."""
+    monkeypatch.setattr("fraudstream.console.search.batches.BATCH_CASES", 2)
+
+
+async def read(index: CaseIndex, found: Sequence[Case | str], *, commit: bool = False) -> None:
+    """Read cases and deletions from a topic that has no others, from where the index has read it to."""
+    for offset in range(index.offsets.get(0, 0), len(found)):
+        each = found[offset]
+        if isinstance(each, str):
+            index.remove(each)
+        else:
+            index.put(each, 0)
+        index.on_read(0, offset + 1)
         await index.make_room()
-    assert ids(index) == "ab"
+    if commit:
+        await index.commit()
+
+
+READ: tuple[Case | str, ...] = (
+    *(case(name) for name in "abcd"),
+    case("b", version=2, account_id="acc-77"),
+    "c",
+    case("e"),
+    case("a", version=2, severity="critical"),
+    case("a", version=3, severity="low"),
+    "d",
+    case("d", version=2, account_id="acc-77"),
+)
+
+
+def check_read(index: CaseIndex) -> None:
+    assert sorted(ids(index, status="all")) == ["a", "b", "d", "e"]
+    assert sorted(ids(index, status="all", text="acc-77")) == ["b", "d"]
+    assert ids(index, severity="low") == "a"
+    assert index.page(QueueQuery(status="all"), None, 9).total == 4
+    assert index.row("c") is None
+
+
+@pytest.mark.usefixtures("small_batches")
+async def test_while_the_topic_is_read_each_commit_has_what_was_read_till_then(on_disk: IndexUnderTest) -> None:
+    index = on_disk.index
+    await read(index, READ[:3])
+    assert ids(index) == ""
+    await index.commit()
+    assert sorted(ids(index)) == ["a", "b", "c"]
+    await read(index, READ)
     await index.on_live()
-    assert ids(index) == "abc"
+    check_read(index)
+
+
+@pytest.mark.usefixtures("small_batches")
+async def test_a_console_that_is_stopped_while_it_reads_the_topic_goes_on_from_there(on_disk: IndexUnderTest) -> None:
+    await on_disk.index.follow("topic-1")
+    await read(on_disk.index, READ[:5])
+    index = await on_disk.restart()
+    await index.follow("topic-1")
+    assert dict(index.offsets) == {0: 5}
+    await read(index, READ)
+    await index.on_live()
+    check_read(index)
+
+
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("committed", [0, 3], ids=["from the start", "from the last commit"])
+async def test_a_batch_that_cannot_be_written_is_read_again(
+    on_disk: IndexUnderTest, monkeypatch: pytest.MonkeyPatch, committed: int
+) -> None:
+    index = on_disk.index
+    await read(index, READ[:committed], commit=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("fraudstream.console.search.seen_ids.SeenIds.see", fail)
+        with pytest.raises(IndexWriteError, match="No space left"):
+            await read(index, READ[:9], commit=True)
+    for _ in range(2):  # nor does a later commit leave out what was lost
+        with pytest.raises(IndexWriteError, match="No space left"):
+            await index.commit()
+    await index.rewind()
+    assert index.offsets.get(0, 0) == committed
+    await read(index, READ)
+    await index.on_live()
+    check_read(index)
+    assert sorted(ids(await on_disk.restart(), status="all")) == ["a", "b", "d", "e"]
 
 
 async def change_topic(on_disk: IndexUnderTest) -> None:
