@@ -14,7 +14,7 @@ from typing import Final
 from fraudstream.console.search.disk_index import Documents
 
 BATCH_CASES: Final = 2_000
-BATCHES_MAX: Final = 8  # that wait for the thread: it falls behind while it writes a segment
+BATCHES_MAX: Final = 16  # that wait for the thread: it stands still for a second while a segment is written
 
 
 class DocumentBatches:

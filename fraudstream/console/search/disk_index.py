@@ -31,7 +31,7 @@ from fraudstream.console.search.schema import (
 from fraudstream.console.search.seen_ids import SeenIds
 from fraudstream.contracts.error_text import error_text
 
-WRITER_BYTES: Final = 128_000_000  # at most: a segment of some 180,000 cases before it is written
+WRITER_BYTES: Final = 64_000_000  # of a segment before it is written: some 90,000 cases, which takes a second
 OLD_MS: Final = 12 * 3600 * 1000  # an older index may have missed deletions: their records leave the topic after 24 h
 _LOCK: Final = "case-index.lock"
 _DIRECTORY: Final = "case-index"
