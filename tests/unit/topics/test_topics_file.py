@@ -81,6 +81,11 @@ def test_only_topics_without_an_account_are_not_keyed() -> None:
     assert {topic.partitions for topic in topics if topic.keyed} == {24}
 
 
+def test_brokers_keep_the_codec_that_the_settings_name() -> None:
+    topics = wanted_topics(load_settings(), payments_partitions=24)
+    assert {topic.configs["compression.type"] for topic in topics} == {"producer"}
+
+
 def test_never_more_copies_are_asked_for_than_there_are() -> None:
     assert read(replication=1)["payments"].configs["min.insync.replicas"] == "1"
     assert read(replication=3)["payments"].configs["min.insync.replicas"] == "2"
