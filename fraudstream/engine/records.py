@@ -12,7 +12,7 @@ from fraudstream.compiled.memory import PADDING
 from fraudstream.compiled.spans import MISSING as MISSING
 from fraudstream.compiled.spans import Spans as Spans
 from fraudstream.contracts.log_record import LogRecord
-from fraudstream.engine.arrays import UInt8Array
+from fraudstream.engine.arrays import Int64Array, UInt8Array
 
 if TYPE_CHECKING:
     from fraudstream.engine.header_fields import RecordHeaders
@@ -55,6 +55,11 @@ class Records(Sequence[Record]):
     def __iter__(self) -> Iterator[Record]:
         return map(partial(_record, self.buffer.data), *(column.tolist() for column in self.spans))
 
+    def headers(self, rows: Int64Array) -> list[tuple[tuple[str, bytes], ...]]:
+        """The headers of some records, without keys and values. `rows`: indices; int64, shape (m,)."""
+        at, count = self.spans.headers_at[rows].tolist(), self.spans.headers_count[rows].tolist()
+        return [_headers(self.buffer.data, begin, n) for begin, n in zip(at, count, strict=True)]
+
     @property
     def first_offset(self) -> int:
         """Offset of the first record. Raises `IndexError` if there is none."""
@@ -96,7 +101,7 @@ def _headers(data: memoryview, at: int, count: int) -> tuple[tuple[str, bytes], 
     found = []
     for _ in range(count):
         size, at = _varint(data, at)
-        name = data[at : at + size].tobytes().decode(errors="replace")
+        name = str(data[at : at + size], "utf-8", "replace")
         size, at = _varint(data, at + size)
         end = at + max(size, 0)
         found.append((name, data[at:end].tobytes()))
@@ -106,6 +111,8 @@ def _headers(data: memoryview, at: int, count: int) -> tuple[tuple[str, bytes], 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
     """The zigzag-encoded number at `at`, and where it ends."""
+    if (byte := data[at]) < 0x80:  # as most are
+        return (byte >> 1) ^ -(byte & 1), at + 1
     value = shift = 0
     while True:
         byte = data[at]

@@ -12,6 +12,7 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -23,7 +24,13 @@ from fraudstream.engine.partitioners import partitions_for
 from fraudstream.engine.record_headers import indices_of
 from fraudstream.engine.records import records_of
 from fraudstream.kafka.error_text import kafka_error_text
-from fraudstream.kafka.record_batch.outgoing import OutgoingRecord, OutgoingRecords, header_section, pack_records
+from fraudstream.kafka.record_batch.outgoing import (
+    Headers,
+    OutgoingRecord,
+    OutgoingRecords,
+    header_section,
+    pack_records,
+)
 from fraudstream.kafka.record_batch.writer import write_batches
 from fraudstream.stream.outputs import Acknowledgement, Departures
 from fraudstream.stream.reply_address import ReplyAddress, reply_address
@@ -119,12 +126,15 @@ class Replies:
         results: Counter[str],
     ) -> Iterator[tuple[tuple[str, int], OutgoingRecords]]:
         """The replies of each partition; `results`: counts those that are not to be sent."""
+        is_asked = np.zeros(len(records), np.bool_)
+        is_asked[asked] = True
         for positions, outgoing in answers:
-            rows = np.flatnonzero(np.isin(positions, asked))
+            rows = np.flatnonzero(is_asked[positions])
+            places, keys = positions[rows], outgoing.keys.rows(rows).strings()
+            headers = records_of(records).headers(places)
             found: dict[tuple[str, int], tuple[list[int], list[bytes]]] = {}
-            for row, key in zip(rows.tolist(), outgoing.keys.rows(rows).strings(), strict=True):
-                position = int(positions[row])
-                address = reply_address(records[position].headers)
+            for row, position, key, own in zip(rows.tolist(), places.tolist(), keys, headers, strict=True):
+                address = reply_address(own)
                 if address is None:
                     self.log_failure(
                         "its headers kafka_replyTopic, kafka_replyPartition, kafka_correlationId are unusable"
@@ -136,7 +146,7 @@ class Replies:
                 chosen, sections = found.setdefault(target, ([], []))
                 chosen.append(row)
                 trace = contexts[position].headers() if position in contexts else ()
-                sections.append(header_section([(CORRELATION_HEADER, address.correlation), *trace]))
+                sections.append(_section(address.correlation, trace))
             for target, (chosen, sections) in found.items():
                 yield target, outgoing.rows(np.array(chosen, np.int64))._replace(headers=pack(sections))
 
@@ -223,6 +233,19 @@ class _ReplySender:
             for _, done in taken:
                 if not done.done():
                     done.set_result(None)
+
+
+def _section(correlation: bytes, trace: Headers) -> bytes:
+    """The headers of a reply."""
+    if trace:
+        return header_section([(CORRELATION_HEADER, correlation), *trace])
+    return _untraced_section(len(correlation)) + correlation
+
+
+@cache
+def _untraced_section(length: int) -> bytes:
+    """What comes before a correlation id of so many bytes, at most `CORRELATION_BYTES_MAX`."""
+    return header_section([(CORRELATION_HEADER, bytes(length))])[:-length]
 
 
 def _drop_result(sending: asyncio.Future[None]) -> None:

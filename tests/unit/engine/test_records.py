@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,15 @@ def test_records_read_back_as_they_were(records: list[Record]) -> None:
     assert list(packed) == records
     assert list(packed[1:]) == records[1:]
     assert records_of(packed) is packed
+
+
+@given(RECORDS, st.data())
+def test_headers_of_some_records_are_those_of_the_records_themselves(
+    records: list[Record], data: st.DataObject
+) -> None:
+    rows = data.draw(st.lists(st.integers(0, len(records) - 1), max_size=8)) if records else []
+    found = records_of(records).headers(np.array(rows, np.int64))
+    assert found == [records[row].headers for row in rows]
 
 
 @given(RECORDS, RECORDS, st.data())
