@@ -9,6 +9,7 @@ An answer that comes late, or after a restart, is so known to be this gateway's,
 from __future__ import annotations
 
 import secrets
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -18,6 +19,7 @@ _RANDOM_BYTES: Final = 8
 BYTES: Final = INSTANCE_BYTES + CLIENT_BYTES + _RANDOM_BYTES
 
 
+@lru_cache
 def client_digest(name: str) -> bytes:
     """What stands for a client in its correlation ids."""
     return blake2b(name.encode(), digest_size=CLIENT_BYTES, person=b"client").digest()

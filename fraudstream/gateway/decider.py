@@ -83,11 +83,11 @@ class Decider:
 
     def _answer(self, submission: Submission, deadline_ms: int, seconds: float) -> Decided | Refusal | Unanswered:
         trace_id = None if submission.trace is None else submission.trace.trace_id
-        if submission.answer.done() and not submission.answer.cancelled():
-            answer = submission.answer.result()
+        answer = submission.given()
+        if answer is not None:
             self._observer.on_answer(answer.outcome if isinstance(answer, Decided) else "refused", seconds, trace_id)
             return answer
-        submission.answer.cancel()
+        submission.give_up()
         self._observer.on_answer(TIMEOUT, seconds, trace_id)
         checked([submission])  # the brokers may hold up those before it
         payment = submission.payment
@@ -132,9 +132,9 @@ async def _wait(submissions: Sequence[Submission], seconds: float) -> None:
     if len(submissions) > 1:
         await asyncio.wait([submission.answer for submission in submissions], timeout=seconds)
         return
-    answer, loop = submissions[0].answer, asyncio.get_running_loop()
-    timer = loop.call_later(seconds, answer.cancel)
+    (submission,) = submissions
+    timer = asyncio.get_running_loop().call_later(seconds, submission.give_up)
     try:
-        await asyncio.wait((answer,))
+        await submission.answer
     finally:
         timer.cancel()

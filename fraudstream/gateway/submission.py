@@ -52,7 +52,8 @@ Answer: TypeAlias = Decided | Refusal
 
 
 class Submission:
-    """One payment while it waits. `answer`: ends with its decision or refusal, once. `published`: None until the
+    """One payment while it waits. `answer`: ends with its decision or refusal, once, or with None: nobody waits any
+    longer. `published`: None until the
     brokers have acknowledged it (True) or have not taken it (False). `payment`: once it was found valid, else
     `refusal`. `trace`: of the request, if its trace is recorded."""
 
@@ -61,15 +62,23 @@ class Submission:
     def __init__(self, value: bytes, client: bytes, correlation: bytes, trace: TraceContext | None = None) -> None:
         """Must be called in the event loop. `client`: as in `correlation`."""
         self.value, self.client, self.correlation, self.trace = value, client, correlation, trace
-        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
         self.payment: Payment | None = None
         self.refusal: Refusal | None = None
         self.published: bool | None = None
 
-    def settle(self, answer: Answer) -> None:
+    def settle(self, answer: Answer | None) -> None:
         """Answer it, unless it was answered or nobody waits any longer."""
         if not self.answer.done():
             self.answer.set_result(answer)
+
+    def give_up(self) -> None:
+        """Nobody waits for the answer any longer."""
+        self.settle(None)
+
+    def given(self) -> Answer | None:
+        """The answer, None if there is none."""
+        return self.answer.result() if self.answer.done() and not self.answer.cancelled() else None
 
 
 class ReadReply(msgspec.Struct, frozen=True):

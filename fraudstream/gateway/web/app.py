@@ -28,6 +28,7 @@ from fraudstream.tracing.ports import UNTRACED, Tracer
 
 BUSY_S: Final = 1  # after which a caller that was turned away may try again
 EVENT_ID_CHARACTERS_MAX: Final = 128
+DECISIONS: Final = "/v1/decisions"
 
 log = logging.getLogger(__name__)
 
@@ -138,11 +139,11 @@ def create_app(gateway: Gateway) -> ASGIApp:
     def path(route: str, method: str, handler: _Handler) -> Route:
         return Route(route, _Endpoint(handler, gateway.observer), methods=[method])
 
-    deciding = _TracedEndpoint(_Endpoint(api.decide, gateway.observer), gateway.tracer, "/v1/decisions")
+    deciding = _TracedEndpoint(_Endpoint(api.decide, gateway.observer), gateway.tracer, DECISIONS)
 
     router = Router(
         [
-            Route("/v1/decisions", deciding, methods=["POST"]),
+            Route(DECISIONS, deciding, methods=["POST"]),  # of other methods it makes problems
             path("/v1/decisions/{event_id:path}", "GET", api.find),
             path("/openapi.json", "GET", api.describe),
             path("/healthz", "GET", api.health),
@@ -150,7 +151,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
         ],
         redirect_slashes=False,
     )
-    return _Answered(router, gateway.observer)
+    return _Answered(router, gateway.observer, deciding)
 
 
 class _Handler(Protocol):
@@ -203,13 +204,16 @@ class _TracedEndpoint:
 
 
 class _Answered:
-    """The router; a path or method that there is not is a problem, too."""
+    """The router; a path or method that there is not is a problem, too. Payments go past it."""
 
-    def __init__(self, router: Router, observer: ObservesRequests) -> None:
-        self._router, self._observer = router, observer
+    def __init__(self, router: Router, observer: ObservesRequests, deciding: ASGIApp) -> None:
+        self._router, self._observer, self._deciding = router, observer, deciding
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            return
+        if scope["path"] == DECISIONS and scope["method"] == "POST":
+            await self._deciding(scope, receive, send)
             return
         scope["app"] = self  # the router raises, rather than answers, for an application's sake
         try:

@@ -20,10 +20,10 @@ def request_span(tracer: Tracer, route: str, scope: Scope) -> Span | None:
 
 def _caller(scope: Scope) -> TraceContext | None:
     """The span of the caller; None if the request names none, or not as the specification says."""
-    headers = dict(scope["headers"])
-    parent = headers.get(_TRACEPARENT)
-    if parent is None:
+    if all(name != _TRACEPARENT for name, _ in scope["headers"]):
         return None
+    headers = dict(scope["headers"])
+    parent = headers[_TRACEPARENT]
     return parse_context(parent.decode("latin-1"), headers.get(_TRACESTATE, b"").decode("latin-1"))
 
 

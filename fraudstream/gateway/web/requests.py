@@ -44,10 +44,9 @@ async def body_of(headers: Mapping[str, str], receive: Receive, bytes_max: int) 
     """The JSON body. Raises `ProblemError`."""
     if headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise ProblemError(415, "media_type", "Send the payment as application/json.")
-    too_large = ProblemError(413, "too_large", f"A body has {bytes_max} bytes at most.")
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length[:18]) > bytes_max:
-        raise too_large
+        raise _too_large(bytes_max)
     message = await receive()
     body: bytes = message.get("body", b"")
     if message.get("more_body", False):
@@ -58,13 +57,17 @@ async def body_of(headers: Mapping[str, str], receive: Receive, bytes_max: int) 
                     message = await receive()
                     parts += message.get("body", b"")
                     if len(parts) > bytes_max:
-                        raise too_large
+                        raise _too_large(bytes_max)
                 body = bytes(parts)
         except TimeoutError:
             raise ProblemError(408, "slow_body", f"The body did not arrive within {BODY_S_MAX:g} s.") from None
     if len(body) > bytes_max:
-        raise too_large
+        raise _too_large(bytes_max)
     return body
+
+
+def _too_large(bytes_max: int) -> ProblemError:
+    return ProblemError(413, "too_large", f"A body has {bytes_max} bytes at most.")
 
 
 def deadline_of(headers: Mapping[str, str], settings: GatewaySettings) -> int:
