@@ -17,6 +17,7 @@ from fraudstream.cli.settings import Settings
 from fraudstream.cli.tracing import tracing
 from fraudstream.contracts.error_text import error_text
 from fraudstream.supervision import exit_codes
+from fraudstream.supervision.garbage_collection import keep_loaded_objects
 
 if TYPE_CHECKING:
     from fraudstream.gateway.settings import GatewaySettings
@@ -47,6 +48,7 @@ def run_server(settings: Settings, *, as_json: bool) -> int:
         address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
         def on_serving(partition: int) -> None:
+            keep_loaded_objects()
             where = f"{gateway.replies_topic}-{partition}"
             log.info("gateway at %s, its replies in %s", address, where)
 

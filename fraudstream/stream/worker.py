@@ -32,6 +32,7 @@ from fraudstream.stream.topics.cluster import (
     until_answered,
 )
 from fraudstream.stream.topics.watch import TopicWatch
+from fraudstream.supervision.garbage_collection import keep_loaded_objects
 from fraudstream.tracing.ports import UNTRACED, Tracer
 
 LEAVE_S_MAX = 5.0
@@ -56,8 +57,7 @@ def run_worker(
     """
 
     # A batch is thousands of small objects without cycles: by default they would start the collector ten times.
-    gc.collect()
-    gc.freeze()
+    keep_loaded_objects()
     gc.set_threshold(GC_THRESHOLD, 20, 20)
 
     async def main() -> None:
