@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -28,6 +28,20 @@ FOREIGN = re.compile(r"\bkube_\w+")
 pytestmark = needs_prometheus
 
 
+class Process(Protocol):
+    """What the telemetry of each process has."""
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Its metrics."""
+
+    def healthy(self) -> str | None:
+        """None, or why it is not."""
+
+    def ready(self) -> str | None:
+        """None, or why it is not."""
+
+
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A Prometheus that scrapes one process of each kind that the dashboard shows."""
@@ -41,11 +55,17 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     observed_work.of_a_gateway(gateway)
     observed_work.of_a_history_writer(history)
     observed_work.of_backups(backups)
-    processes = {"worker": worker, "cases": cases, "gateway": gateway, "history": history, "backup": backups}
     with contextlib.ExitStack() as stack:
+
+        def served(process: Process) -> str:
+            return stack.enter_context(http.serving(process.registry, process.healthy, process.ready))
+
         targets = {
-            f"fraudstream-{name}": stack.enter_context(http.serving(process.registry, process.healthy, process.ready))
-            for name, process in processes.items()
+            "fraudstream-worker": served(worker),
+            "fraudstream-cases": served(cases),
+            "fraudstream-gateway": served(gateway),
+            "fraudstream-history": served(history),
+            "fraudstream-backup": served(backups),
         }
         yield stack.enter_context(scraping(targets, tmp_path_factory.mktemp("prometheus")))
 
