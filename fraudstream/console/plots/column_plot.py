@@ -98,10 +98,13 @@ def _parts(
 def _number(value: float) -> str:
     """A number beside the axis, short.
 
-    >>> _number(1500.0), _number(2_000_000.0), _number(0.25)
-    ('1,500', '2M', '0.25')
+    >>> _number(1500.0), _number(100_000.0), _number(2_000_000.0), _number(0.25)
+    ('1,500', '100k', '2M', '0.25')
     """
-    return f"{value / 1e6:g}M" if value >= 1e6 else f"{value:,.0f}" if value >= 1 else f"{value:g}"
+    for unit, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= 10_000 and value >= unit:
+            return f"{value / unit:g}{letter}"
+    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
 
 
 def _log(value: float) -> float:

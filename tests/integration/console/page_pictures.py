@@ -21,7 +21,7 @@ from playwright.async_api import Page, async_playwright, expect
 from tests.integration.console.running_up import WAIT_MS, Pictures, Running, running, said
 
 CASE: Final = "account_takeover/large_from_new_device"  # a rule that fired in the case of the pictures
-RULE: Final = "new_payee/large_transfer"
+RULE: Final = "new_payee/name_mismatch"
 LIST: Final = "stolen_devices"
 SETTINGS: Final = {"FRAUDSTREAM_CONSOLE_TRIAL_WARM_UP_DAYS": "3"}
 
@@ -54,7 +54,6 @@ class Pages:
         account = await page.locator("h1 a").get_attribute("href")
         await page.locator("#payments th a").first.click()
         await self._sees("#fired-title")
-        await page.locator("#others-title ~ details summary").click()
         await self._pictures.take(page, "console-explained")
         await page.goto(account or "")
         await self._sees("#payments")
@@ -75,7 +74,7 @@ class Pages:
         await self._pictures.take(page, "console-rules")
         await page.goto("/rules/thresholds")
         number = page.get_by_label(f"Number 1 of {RULE}")
-        await number.fill(f"{int((await number.input_value()).replace('_', '')) * 2}")
+        await number.fill(f"{int((await number.input_value()).replace('_', '')) * 10}")
         await self._pictures.take(page, "console-thresholds")
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/draft")

@@ -70,6 +70,17 @@ async def test_numbers_and_status_of_a_rule_become_a_draft(console: ConsoleUnder
     assert "You have a draft of it" in (await ann.get("/rules/thresholds")).text
 
 
+async def test_a_condition_of_several_lines_is_shown_without_codes_for_their_ends(console: ConsoleUnderTest) -> None:
+    text = console.rule_files["takeover/new_device.yaml"]
+    console.rule_files["takeover/new_device.yaml"] = text.replace(
+        "when: amount > 200", "when: >-\n  amount > 200\n  and amount < 900"
+    )
+    ann = await console.logged_in("ann", "rule_author")
+    page = (await ann.get("/rules/thresholds")).text
+    assert 'value="900"' in page
+    assert "U+000A" not in page
+
+
 @pytest.mark.parametrize(
     ("fields", "status"),
     [
