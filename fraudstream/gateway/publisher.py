@@ -1,5 +1,5 @@
-"""Publishes the payments of requests: all that wait, in one batch a partition; while the brokers acknowledge it, the
-next ones wait.
+"""Publishes the payments of requests: all that wait, in one batch a partition; while the brokers acknowledge it, and
+for `LINGER_S` after it has left, the next ones wait.
 
 A payment is first held to the contract of the topic, by the code of the engine, so that what is invalid is refused here
 and is no dead letter.
@@ -27,12 +27,14 @@ from fraudstream.gateway.publish_traces import PublishTraces, end_all
 from fraudstream.gateway.submission import Refusal, Submission
 from fraudstream.kafka.error_text import kafka_error_text
 from fraudstream.kafka.failures import BROKER_ERRORS
+from fraudstream.kafka.linger import Linger
 from fraudstream.kafka.record_batch.outgoing import OutgoingRecords, header_section, pack_records
 from fraudstream.kafka.record_batch.writer import WrittenRecords, write_batches
 from fraudstream.tracing.ports import Span
 
 BATCH_RECORDS_MAX: Final = 500
 BATCH_BYTES_MAX: Final = 512 * 1024
+LINGER_S: Final = 0.01  # see `kafka.linger`
 LOG_S: Final = 30.0
 
 log = logging.getLogger(__name__)
@@ -59,8 +61,11 @@ class PaymentPublisher:
         replies_topic: str,
         reply_partition: int,
         traces: PublishTraces,
+        linger: Linger | None = None,
     ) -> None:
+        """`linger`: between batches; None: `LINGER_S`."""
         self._topic, self._partitioner, self._traces = topic, partitioner, traces
+        self._linger = Linger(LINGER_S) if linger is None else linger
         # The headers of all records but for the correlation id, which always has the same length, at their end.
         self._address = (
             (REPLY_TOPIC_HEADER, replies_topic.encode()),
@@ -85,6 +90,8 @@ class PaymentPublisher:
         """Publish until cancelled."""
         while True:
             await self._some.wait()
+            await self._linger.wait()
+            self._linger.begin()
             taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_RECORDS_MAX))]
             if not self._waiting:
                 self._some.clear()

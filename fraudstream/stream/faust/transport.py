@@ -22,6 +22,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from fraudstream.engine.records import NO_RECORDS, Records
+from fraudstream.kafka.linger import Linger
 from fraudstream.stream.failure import WorkerFailure
 from fraudstream.stream.faust.app import StreamApp
 from fraudstream.stream.faust.consumer_offsets import FAUST_LOG
@@ -31,6 +32,7 @@ from fraudstream.stream.record_batch import RecordBatch
 SCHEME = "batches"
 IDLE_S = 0.02
 FETCH_S_MAX = 1.0
+LINGER_S = 0.01  # between batches: see `kafka.linger`
 
 
 class BatchSchema(Schema[Any, Any]):
@@ -56,6 +58,7 @@ class BatchConsumer(driver.Consumer):
     def __post_init__(self) -> None:
         """Called by Faust at the end of the construction."""
         super().__post_init__()
+        self._linger = Linger(LINGER_S)
         self._taken = asyncio.Event()  # the input of the last fetch
         self._delivered: dict[TP, int] = {}  # offset after the last batch that an agent received
 
@@ -77,11 +80,14 @@ class BatchConsumer(driver.Consumer):
 
     async def _deliver_fetched(self) -> None:
         """Fetch once, and deliver all batches of it."""
+        await self._linger.wait()
         deliveries, topics_read = [], self.app.settings.topics_read
         async for tp, message in self.getmany(timeout=FETCH_S_MAX):
             read = None if tp.topic in topics_read else self._read_offset[tp]  # agents check positions themselves
             if read is None or message.offset >= read:
                 deliveries.append((tp, message.offset, asyncio.ensure_future(self.callback(message))))
+        if deliveries:
+            self._linger.begin()
         self._taken.clear()
         await asyncio.sleep(0)  # enough, unless an agent's queue is full
         waiting = [delivery for _, _, delivery in deliveries if not delivery.done()]

@@ -22,6 +22,7 @@ from fraudstream.gateway.publisher import PaymentPublisher, compile_publishing
 from fraudstream.gateway.settings import GatewaySettings
 from fraudstream.gateway.web.app import Gateway, create_app
 from fraudstream.kafka import Brokers
+from fraudstream.kafka.linger import Linger
 from fraudstream.kafka.record_batch.ready_batch import ReadyBatch
 from fraudstream.kafka.record_batch.writer import WrittenRecords
 from fraudstream.tracing.ports import UNTRACED, Tracer
@@ -45,11 +46,12 @@ def decision(payment: Payment, **fields: Any) -> bytes:
 
 
 class PaymentsInMemory:
-    """`PaymentsTopic`. `answer`: what the worker says about each payment, None for nothing. `gate`: closed, the brokers
-    acknowledge nothing. `error`: that they answer."""
+    """`PaymentsTopic`. `batches`: how many payments each had. `answer`: what the worker says about each payment, None
+    for nothing. `gate`: closed, the brokers acknowledge nothing. `error`: that they answer."""
 
     def __init__(self) -> None:
         self.published: list[tuple[int, bytes, bytes, dict[str, bytes]]] = []  # partition, key, value, headers
+        self.batches: list[int] = []
         self.answer: Callable[[Payment], bytes | None] = decision
         self.on_reply: Callable[[bytes, bytes], None] = lambda correlation, value: None
         self.gate = asyncio.Event()
@@ -64,6 +66,7 @@ class PaymentsInMemory:
         await self.gate.wait()
         if self.error is not None:
             raise self.error
+        self.batches.append(batch.records)
         read = MemoryRecords(bytes(ReadyBatch(batch, "none")._build())).next_batch()
         assert read is not None
         for record in read:
@@ -109,6 +112,7 @@ class GatewayUnderTest:
         fallback: FallbackRules | None = None,
         certificate: str | None = None,
         tracer: Tracer = UNTRACED,
+        linger: Linger | None = None,
         **settings: Any,
     ) -> None:
         given: dict[str, Any] = {"brokers": Brokers("nowhere:1"), "instance": "gateway-3", **settings}
@@ -121,6 +125,7 @@ class GatewayUnderTest:
             replies_topic="replies",
             reply_partition=3,
             traces=PublishTraces(tracer, "payments"),
+            linger=linger,
         )
         self.decider = Decider(
             settings=self.settings, publisher=publisher, fallback=fallback or FallbackRules(), observer=self.observer

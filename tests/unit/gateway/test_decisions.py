@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaConnectionError
 from fraudstream.contracts import Payment
 from fraudstream.contracts.decision import UnjudgedDecision
 from fraudstream.gateway.fallback import FallbackRule, FallbackRules
+from fraudstream.kafka.linger import Linger
 from tests.unit.gateway.gateway_under_test import PAYMENT, GatewayUnderTest, decision
 
 AT_ONCE = {"deadline-ms": "1"}
@@ -160,6 +161,28 @@ async def test_several_payments_are_answered_in_their_order_each_on_its_own() ->
     assert (last["event_id"], last["outcome"]) == ("p-4", "allow")
     assert number["code"] == "invalid"
     assert sorted(gateway.observer.answers) == ["allow", "allow", "refused", "refused", "timeout"]
+
+
+async def test_payments_that_come_soon_after_a_batch_leave_together() -> None:
+    """The first one does not wait: before it, nothing left."""
+    waits, passed = asyncio.Event(), asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        waits.set()
+        await passed.wait()
+
+    linger = Linger(1.0, lambda: 0.0, sleep)
+    async with GatewayUnderTest(linger=linger) as gateway:
+        gateway.topic.partition_count = 1
+        assert (await gateway.post(PAYMENT)).status_code == 200
+        first = asyncio.create_task(gateway.post(PAYMENT | {"event_id": "p-2"}))
+        await waits.wait()
+        more = asyncio.create_task(gateway.post([PAYMENT | {"event_id": "p-3"}, PAYMENT | {"event_id": "p-4"}]))
+        await asyncio.wait([first, more], timeout=0.1)
+        assert gateway.topic.batches == [1]
+        passed.set()
+        assert [(await each).status_code for each in (first, more)] == [200, 200]
+    assert gateway.topic.batches == [1, 3]
 
 
 async def test_an_idempotency_key_makes_a_repeated_request_the_same_payment() -> None:

@@ -11,6 +11,7 @@ import pytest
 from faust.types import TP
 
 from fraudstream.engine.records import Record, records_of
+from fraudstream.kafka.linger import Linger
 from fraudstream.stream.faust.transport import BatchConsumer
 from fraudstream.stream.record_batch import RecordBatch
 
@@ -44,6 +45,7 @@ class Consumer(BatchConsumer):
         )
         self._thread = cast(Any, thread)
         self._delivered = {}
+        self._linger = Linger(0.0)
         self.suspend_flow = cast(Any, SimpleNamespace(set=lambda: None))
         self.can_resume_flow = cast(Any, SimpleNamespace(clear=lambda: None))
         self.flow_active = True
