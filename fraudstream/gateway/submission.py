@@ -53,9 +53,8 @@ Answer: TypeAlias = Decided | Refusal
 
 class Submission:
     """One payment while it waits. `answer`: ends with its decision or refusal, once, or with None: nobody waits any
-    longer. `published`: None until the
-    brokers have acknowledged it (True) or have not taken it (False). `payment`: once it was found valid, else
-    `refusal`. `trace`: of the request, if its trace is recorded."""
+    longer. `published`: None until the brokers have acknowledged it (True) or have not taken it (False). `payment`:
+    once it was found valid, else `refusal`. `trace`: of the request, if its trace is recorded."""
 
     __slots__ = ("answer", "client", "correlation", "payment", "published", "refusal", "trace", "value")
 

@@ -41,8 +41,8 @@ def settings_for(
     settings: Settings, broker: RunBroker, redis_url: str, partitions: int, scratch: Path, *, standby: bool = False
 ) -> Settings:
     """The user's settings with the run's broker and Redis, and what a run on one machine needs; queues with service
-    levels, unless the settings name a policy of cases. `scratch`: holds the
-    history and the files of cases. `standby`: the workers are standbys of each other, whatever the settings say."""
+    levels, unless the settings name a policy of cases. `scratch`: holds the history and the files of cases. `standby`:
+    the workers are standbys of each other, whatever the settings say."""
     from fraudstream.engine.identifier_key import PUBLIC_SECRET
 
     replace = msgspec.structs.replace

@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
-from tantivy import FieldType, Occur, Order, Query, Schema, Searcher
+from tantivy import Occur, Order, Query, Schema, Searcher
 
-from fraudstream.console.access.teams import Team
 from fraudstream.console.case_row import CaseRow
-from fraudstream.console.queue_order import ORDERS, PLACE_MAX, SortKey, places_opened, places_updated
-from fraudstream.console.queue_query import ACTIVE, DIMENSIONS, Day, Dimension, QueueQuery
-from fraudstream.console.search.entry import CaseEntry, SearchedPart, searched_text
+from fraudstream.console.queue_order import ORDERS, PLACE_MAX, SortKey
+from fraudstream.console.queue_query import DIMENSIONS, Dimension, QueueQuery
+from fraudstream.console.search.clauses import QueueClauses
+from fraudstream.console.search.entry import CaseEntry
 from fraudstream.console.search.filter_counts import (
     CHANGES_CARRIED_MAX,
     FilterCounts,
@@ -41,19 +41,6 @@ _COUNTED_IN: Final[Mapping[Dimension, str]] = {
 }
 _SEVERAL_VALUES: Final[tuple[Dimension, ...]] = ("typology", "tag")
 
-_EQUAL: Final = (
-    "severity",
-    "typology",
-    "assignee",
-    "queue",
-    "tag",
-    "disposition",
-    "level",
-    "channel",
-    "partner",
-    "rule",
-)
-
 Direction = Literal["after", "before"]
 
 
@@ -69,18 +56,19 @@ class CommittedCases:
     """The committed cases of an index."""
 
     def __init__(self, searcher: Searcher, schema: Schema) -> None:
-        self._searcher, self._schema = searcher, schema
+        self._searcher = searcher
+        self._clauses = QueueClauses(schema)
         self._counts_kept = KeptCounts()  # of one commit they do not change
         self._spans: dict[str, _Span] = {}  # by order
 
     @property
     def case_count(self) -> int:
         """How many cases there are."""
-        return int(self._searcher.num_docs - len(self._documents(self._term("kind", LOG_POSITION), 1)))
+        return int(self._searcher.num_docs - len(self._documents(self._clauses.term("kind", LOG_POSITION), 1)))
 
     def position(self) -> LogPosition | None:
         """Up to where the topic has been read; None for a new index. Raises `msgspec.MsgspecError`."""
-        found = self._documents(self._term("kind", LOG_POSITION), 1)
+        found = self._documents(self._clauses.term("kind", LOG_POSITION), 1)
         return position_in(found[0]) if found else None
 
     def check(self) -> None:
@@ -90,18 +78,18 @@ class CommittedCases:
         for order in ORDERS:
             for _, address in self._searcher.search(everything, 1, False, order).hits:
                 self._searcher.doc(address)
-        self._documents(self._term("words", ""), 1)
-        self._documents(self._term("case_id", ""), 1)
-        self._documents(self._term("ids", ""), 1)
+        self._documents(self._clauses.term("words", ""), 1)
+        self._documents(self._clauses.term("case_id", ""), 1)
+        self._documents(self._clauses.term("ids", ""), 1)
 
     def row(self, case_id: str) -> CaseRow | None:
         """The row of a case."""
-        found = self._documents(self._term("case_id", case_id), 1)
+        found = self._documents(self._clauses.term("case_id", case_id), 1)
         return row_in(found[0]) if found else None
 
     def of_account(self, account_id: str) -> list[CaseRow]:
         """The rows of an account's newest `OF_ACCOUNT_MAX` cases, the newest first."""
-        query = self._term("account_id", account_id)
+        query = self._clauses.term("account_id", account_id)
         found = self._searcher.search(query, OF_ACCOUNT_MAX, False, "oldest", order=Order.Desc)
         return [row_in(self._searcher.doc(address)) for _, address in found.hits]
 
@@ -110,14 +98,14 @@ class CommittedCases:
     ) -> list[tuple[SortKey, CaseRow]]:
         """The `limit` rows of a query that are nearest to `bound` on one side, the nearest first; from the beginning of
         the order if it is None."""
-        filters = self._clauses(query)
+        filters = self._clauses.of(query)
         if bound is None:
             return self._nearest(filters, query, without, bound, direction, limit)[:limit]
         found: list[tuple[SortKey, CaseRow]] = []
         # Most often the nearest rows are close, and a query of a short range is quick in an index of any size.
         for width in (*self._widths(query.order, limit), PLACE_MAX):
             ends = (bound[0], bound[0] + width) if direction == "after" else (bound[0] - width, bound[0])
-            range_ = self._between(query.order, max(ends[0], 0), min(ends[1], PLACE_MAX))
+            range_ = self._clauses.between(query.order, max(ends[0], 0), min(ends[1], PLACE_MAX))
             found = self._nearest([*filters, (Occur.Must, range_)], query, without, bound, direction, limit)
             if len(found) >= limit:
                 break
@@ -146,11 +134,11 @@ class CommittedCases:
 
     def aggregations(self, query: QueueQuery, without: Collection[str], asked: Mapping[str, Any]) -> Mapping[str, Any]:
         """The index's aggregations over the cases that match a query."""
-        clauses = self._clauses(query)
-        if not self._filters(query):  # every filter leaves out the position's document
-            clauses.append((Occur.MustNot, self._term("kind", LOG_POSITION)))
+        clauses = self._clauses.of(query)
+        if not self._clauses.by_filter(query):  # every filter leaves out the position's document
+            clauses.append((Occur.MustNot, self._clauses.term("kind", LOG_POSITION)))
         if without:
-            clauses.append((Occur.MustNot, Query.term_set_query(self._schema, "case_id", list(without))))
+            clauses.append((Occur.MustNot, self._clauses.one_of("case_id", without)))
         answer: Mapping[str, Any] = self._searcher.aggregate(Query.boolean_query(clauses), dict(asked))
         return answer
 
@@ -158,16 +146,16 @@ class CommittedCases:
         """The counts of a query less those of some cases."""
         if not case_ids:
             return counts
-        changed = Query.boolean_query([(Occur.Should, self._term("case_id", case_id)) for case_id in case_ids])
+        changed = Query.boolean_query([(Occur.Should, self._clauses.term("case_id", case_id)) for case_id in case_ids])
         return minus(counts, self._counts_of(query, [(Occur.Must, changed)]))
 
     def _counts_of(self, query: QueueQuery, also: list[tuple[Occur, Query]]) -> FilterCounts:
-        filters = self._filters(query)
+        filters = self._clauses.by_filter(query)
         together = [dimension for dimension in DIMENSIONS if dimension not in filters]
-        counts = self._counts(self._clauses(query) + also, together) if together else {}
+        counts = self._counts(self._clauses.of(query) + also, together) if together else {}
         for dimension in DIMENSIONS:
             if dimension in filters:
-                counts |= self._counts(self._clauses(query, but=dimension) + also, [dimension])
+                counts |= self._counts(self._clauses.of(query, but=dimension) + also, [dimension])
         return counts
 
     def _widths(self, order: str, limit: int) -> Iterator[int]:
@@ -229,74 +217,5 @@ class CommittedCases:
             counts[dimension] = counted
         return counts
 
-    def _clauses(self, query: QueueQuery, but: Dimension | None = None) -> list[tuple[Occur, Query]]:
-        """What matches `query` but for one of its filters. The position's document has no place and no counted value,
-        so it is not counted, and `_hits` leaves it out."""
-        clauses = [(Occur.Must, clause) for name, clause in self._filters(query).items() if name != but]
-        return clauses or [(Occur.Must, Query.all_query())]
-
-    def _filters(self, query: QueueQuery) -> dict[str, Query]:
-        """The filters that are set, by their names in `QueueQuery.tests`."""
-        filters: dict[str, Query] = {}
-        if query.status == "active":
-            filters["status"] = Query.term_set_query(self._schema, "state", ACTIVE)
-        elif query.status != "all":
-            filters["status"] = self._term("state", query.status)
-        for name in _EQUAL:
-            if (value := getattr(query, name)) is not None:
-                filters[name] = self._term(name, value)
-        if query.opened_from or query.opened_to:
-            filters["opened"] = self._between("oldest", *places_opened(*_ends(query.opened_from, query.opened_to)))
-        if query.updated_from or query.updated_to:
-            filters["updated"] = self._between("newest", *places_updated(*_ends(query.updated_from, query.updated_to)))
-        if query.text:
-            parts = [(Occur.Must, self._part(part, query.account_parts)) for part in searched_text(query.text)]
-            filters["text"] = Query.boolean_query(parts)
-        if query.team is not None:
-            filters["team"] = self._of_team(query.team)
-        return filters
-
-    def _part(self, part: SearchedPart, account_parts: bool) -> Query:
-        """As `CaseEntry.has`."""
-        found = [self._id("case_id", part), self._id("ids", part)]
-        found.append(self._id("account_id", part) if account_parts else self._term("account_id", part.text))
-        if part.words:
-            for field in ("words", *(("account_words",) if account_parts else ())):
-                words = [(Occur.Must, self._term(field, word)) for word in sorted(part.words)]
-                found.append(Query.boolean_query(words))
-        return self._any(*found)
-
-    def _id(self, field: str, part: SearchedPart) -> Query:
-        if part.is_prefix:
-            return Query.fuzzy_term_query(self._schema, field, part.text, distance=0, prefix=True)
-        return self._term(field, part.text)
-
-    def _of_team(self, team: Team) -> Query:
-        """As `Team.sees`."""
-        work = [
-            *(self._term("queue", queue) for queue in team.queues),
-            *(self._term("typology", typology) for typology in team.typologies),
-        ]
-        partners = [self._term("partner", partner) for partner in team.partners]
-        required = [self._any(*each) for each in (work, partners) if each]
-        if not required:
-            return Query.empty_query()
-        return Query.boolean_query([(Occur.Must, each) for each in required])
-
-    def _any(self, *queries: Query) -> Query:
-        if not queries:
-            return Query.empty_query()
-        return Query.boolean_query([(Occur.Should, query) for query in queries])
-
-    def _term(self, field: str, value: str) -> Query:
-        return Query.term_query(self._schema, field, value, "basic")
-
-    def _between(self, field: str, first: int | None, last: int | None) -> Query:
-        return Query.range_query(self._schema, field, FieldType.Integer, first, last)
-
     def _documents(self, query: Query, limit: int) -> list[Any]:
         return [self._searcher.doc(address) for _, address in self._searcher.search(query, limit, False).hits]
-
-
-def _ends(first: Day | None, last: Day | None) -> tuple[int | None, int | None]:
-    return None if first is None else first.from_ms, None if last is None else last.before_ms
