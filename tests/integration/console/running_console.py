@@ -12,11 +12,11 @@ from pathlib import Path
 from argon2 import PasswordHasher
 from redis.asyncio import Redis
 
-from fraudstream.cases.agent import CaseAgent
 from fraudstream.cases.view import CaseView
 from fraudstream.console.access.roles import Role
 from fraudstream.console.access.users import User, UserStore
 from tests.integration.cases.case_cluster import CaseCluster
+from tests.integration.cases.running_agent import running_agent
 from tests.integration.stream.process import ChildProcess
 
 FILE_BYTES_MAX = 200_000
@@ -75,7 +75,7 @@ async def running_console(
     await view.clear()
     process = ChildProcess([*_COMMAND, "console", *flags, *more], log)
     try:
-        async with _agent_process(flags, log.parent / "agent.log") if agent_process else _agent(cluster):
+        async with _agent_process(flags, log.parent / "agent.log") if agent_process else running_agent(cluster):
             await process.logs("the queue is up to date")
             yield RunningConsole(_url_in(log), process.pid, cluster, UserStore(redis), view, history)
             await process.stop()
@@ -85,16 +85,6 @@ async def running_console(
             await redis.delete(key)
         await view.clear()
         await asyncio.gather(view.close(), redis.aclose())
-
-
-@asynccontextmanager
-async def _agent(cluster: CaseCluster) -> AsyncIterator[None]:
-    agent = CaseAgent(cluster.settings, view=CaseView(cluster.settings.redis_url))
-    await agent.start()
-    try:
-        yield
-    finally:
-        await agent.stop()
 
 
 @asynccontextmanager

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
-from fraudstream.cases.agent import CaseAgent
 from fraudstream.cases.view import CaseView
 from fraudstream.cli.main import main
 from fraudstream.contracts import Case
 from tests.integration.cases.case_cluster import CaseCluster, eventually
-
-
-@asynccontextmanager
-async def running_agent(cluster: CaseCluster) -> AsyncIterator[None]:
-    agent = CaseAgent(cluster.settings, view=CaseView(cluster.settings.redis_url))
-    await agent.start()
-    try:
-        yield
-    finally:
-        await agent.stop()
-        assert agent.crash_reason is None
 
 
 async def case_of(view: CaseView, account_id: str) -> Case:

@@ -19,7 +19,8 @@ from fraudstream.operations.case_action_client import act_on_case
 from fraudstream.operations.case_actions import NoAnswerError, RejectedActionError, new_case_action
 from tests.brokers import on_both_brokers
 from tests.integration.cases.case_cluster import CaseCluster, accounts_of, eventually
-from tests.integration.operations.case_commands import CaseCommands, case_of, running_agent
+from tests.integration.cases.running_agent import running_agent
+from tests.integration.operations.case_commands import CaseCommands, case_of
 from tests.unit.cases.events import alert
 
 pytestmark = on_both_brokers

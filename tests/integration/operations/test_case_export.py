@@ -17,7 +17,8 @@ from fraudstream.cases.view import CaseView
 from fraudstream.console.access import PREFIX
 from fraudstream.contracts import AuditEvent
 from tests.integration.cases.case_cluster import CaseCluster
-from tests.integration.operations.case_commands import CaseCommands, case_of, running_agent
+from tests.integration.cases.running_agent import running_agent
+from tests.integration.operations.case_commands import CaseCommands, case_of
 from tests.unit.cases.events import alert
 
 

@@ -14,7 +14,8 @@ from fraudstream.cli.main import main
 from fraudstream.contracts import Case, DeadLetter, Label, Notice
 from tests.brokers import on_both_brokers
 from tests.integration.cases.case_cluster import CaseCluster, eventually
-from tests.integration.operations.case_commands import CaseCommands, case_of, running_agent
+from tests.integration.cases.running_agent import running_agent
+from tests.integration.operations.case_commands import CaseCommands, case_of
 from tests.unit.cases.events import alert
 
 pytestmark = on_both_brokers

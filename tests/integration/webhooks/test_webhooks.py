@@ -16,7 +16,7 @@ from fraudstream.webhooks.endpoints import SignedEndpoint
 from fraudstream.webhooks.follower import FollowerSettings
 from fraudstream.webhooks.process import run_webhooks
 from tests.integration.cases.case_cluster import CaseCluster, eventually
-from tests.integration.operations.case_commands import running_agent
+from tests.integration.cases.running_agent import running_agent
 from tests.unit.cases.events import action, alert
 from tests.unit.webhooks.webhook_server import SECRET, Taken, WebhookServer, webhook_server
 

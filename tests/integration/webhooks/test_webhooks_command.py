@@ -12,7 +12,7 @@ from aiohttp import web
 
 from fraudstream.cli.main import main
 from tests.integration.cases.case_cluster import CaseCluster, eventually
-from tests.integration.operations.case_commands import running_agent
+from tests.integration.cases.running_agent import running_agent
 from tests.integration.stream.process import ChildProcess
 from tests.unit.cases.events import alert
 from tests.unit.webhooks.webhook_server import SECRET, SECRET_TEXT, Taken, WebhookServer, webhook_server
